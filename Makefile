@@ -1,0 +1,117 @@
+# Everything starts here: `make help`. A target installs and builds whatever it needs; a second run finds it there.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+include devcluster/cluster.mk devcluster/nodes.mk
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PLOTS := $(VENV)/.plots
+CLUSTER_DIR := $(or $(BATCHYARD_CLUSTER_DIR),$(CURDIR)/.cluster)
+OPERATOR_KUBECONFIG := $(CLUSTER_DIR)/operator.kubeconfig
+CODE := operator tests devcluster tools demo bench
+SCRATCH = $$(mktemp -d)
+IMAGE ?= batchyard:dev
+BASE_IMAGE ?= python:3.11-slim
+PYTEST_ARGS ?=
+REPEAT ?= 3
+
+.PHONY: lock audit bench bench-quick test-long help venv lint format crds test test-unit run rights helm demo demo-down operator-down image clean
+
+help: ## List the targets
+	@echo "make TARGET, where TARGET is one of"
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  %-16s %s\n", $$1, $$2}'
+
+venv: $(READY) ## Make the Python environment .venv with all dependencies
+
+$(READY): pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh $(PYTHON) $(VENV)
+	@touch $@
+
+lint: $(READY) ## Check style, types, layers, the chart, and that the checked-in CRDs are those of the models
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	MYPYPATH=.:operator:tests $(BIN)/mypy --explicit-package-bases tools demo bench
+	$(BIN)/lint-imports --no-cache
+	@scratch=$(SCRATCH); trap 'rm -rf "$$scratch"' EXIT; \
+	  $(BIN)/python -m batchyard.model.crd "$$scratch/crds" "$$scratch/chart" >/dev/null; \
+	  diff -r "$$scratch/crds" crds && diff -r "$$scratch/chart" charts/batchyard/files/crds \
+	    || { echo "The CRDs differ from the models: run make crds."; exit 1; }; \
+	  helm=$$($(DEVCLUSTER) tools helm); \
+	  "$$helm" lint charts/batchyard; \
+	  for options in "" "--set=operator.install=false" "--set=providers.docker.enabled=true"; do \
+	    "$$helm" template batchyard charts/batchyard --namespace batchyard-system $$options >/dev/null; done
+	@echo "lint: no complaints"
+
+format: $(READY) ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+crds: $(READY) ## Generate the CustomResourceDefinitions from the models
+	$(BIN)/python -m batchyard.model.crd crds/ charts/batchyard/files/crds
+
+test: $(READY) helm cluster node-image kwok operator-down rights ## Run all tests, on a real cluster with real nodes that is set up first
+	@KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+
+LONG := tests/properties tests/crash tests/cluster/test_cluster_l_leader.py tests/cluster/test_cluster_n_arrays.py
+test-long: $(READY) helm cluster node-image kwok operator-down rights ## Run histories and crashes at full length: hours
+	@HYPOTHESIS_PROFILE=long BATCHYARD_CRASH=1,2,3,5,8 BATCHYARD_PAUSE=60 BATCHYARD_ARRAY=10000 \
+	BATCHYARD_KILLS=100 BATCHYARD_TAKEOVERS=10 BATCHYARD_FAULTS=long \
+	KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest --timeout 36000 $(LONG) $(PYTEST_ARGS)
+
+bench: $(PLOTS) ## Run all workloads beside their floors on a cluster of their own, an hour; results in bench/ (REPEAT=3)
+	@$(BIN)/python -m bench --repeat $(REPEAT) --out bench
+
+bench-quick: $(PLOTS) ## Run jobs, one array, waiting jobs and their floors, small: 6 minutes; results in bench/quick/
+	@$(BIN)/python -m bench --quick --out bench/quick
+
+$(PLOTS): $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --editable '.[bench]'
+	@touch $@
+
+test-unit: $(READY) ## Run the tests that need no cluster
+	@$(BIN)/pytest -m "not cluster and not nodes" $(PYTEST_ARGS)
+
+helm: ## Build the helm client unless it is in the cache
+	@$(DEVCLUSTER) tools helm >/dev/null
+
+rights: helm cluster ## Apply the CRDs and the chart's rights; write the operator's kubeconfig, good for a week
+	@$(PYTHON) tools/operator_kubeconfig.py $(OPERATOR_KUBECONFIG)
+
+run: $(READY) helm cluster node-image operator-down rights ## Run the operator here, in the foreground, with the rights of the chart's ServiceAccount
+	@KUBECONFIG=$(OPERATOR_KUBECONFIG) BATCHYARD_HOST=127.0.0.1 BATCHYARD_LOG_FORMAT=console exec $(BIN)/python -m batchyard run
+
+demo: $(READY) cluster helm node-image ## Show everything: a real batch over real files, from nothing to the result
+	@$(BIN)/python -m demo
+
+demo-down: $(READY) ## Remove what the demo made (jobs, queue, environments, nodes, the operator); the cluster stays
+	@$(BIN)/python -m demo down
+
+operator-down: ## End the operator that `make demo` left running
+	@$(PYTHON) -m demo.background stop
+
+LOCK_TOOLS := build/lock
+$(LOCK_TOOLS)/.ready:
+	@$(PYTHON) -m venv $(LOCK_TOOLS) && $(LOCK_TOOLS)/bin/pip install --quiet --disable-pip-version-check uv pip-audit && touch $@
+
+lock: $(LOCK_TOOLS)/.ready ## Renew requirements.lock: the image's dependencies, each with its version and its hashes
+	@$(LOCK_TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url pyproject.toml --output-file requirements.lock
+
+audit: $(LOCK_TOOLS)/.ready ## Look for known weaknesses of the locked dependencies; fails where nobody can be asked about them
+	@$(LOCK_TOOLS)/bin/pip-audit --vulnerability-service pypi --strict --require-hashes --disable-pip --progress-spinner off \
+	  --requirement requirements.lock || { echo "audit: not clean, or no advisories to be had here (docs/security.md)"; exit 1; }
+
+image: $(READY) engine ## Build the operator's image (IMAGE, BASE_IMAGE), from wheels fetched beforehand
+	@rm -rf dist/wheels && $(BIN)/pip wheel --quiet --wheel-dir dist/wheels --require-hashes --requirement requirements.lock
+	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/wheels .
+	docker build --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+clean: ## Remove what was generated here; the cluster and the cache in ~/.cache/batchyard stay
+	rm -rf $(VENV) dist build operator/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""The floors: what the API server, the scheduler and Kubernetes' own Jobs reach without us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench import bodies
+from bench.client import Named
+from bench.figures import slope
+from bench.meter import Figures
+from bench.trial import Trial
+from bench.watch import Watch
+
+PARALLELISM = bodies.NODES * bodies.CPUS
+
+
+async def bare_pods(trial: Trial) -> Figures:
+    """B0: pods created with spec.nodeName; nobody decides anything."""
+    return await _crowd(trial, bodies.PODS, bodies.pods(trial.size, bound=True), bodies.pods(1, bound=True, prefix="w"))
+
+
+async def scheduled_pods(trial: Trial) -> Figures:
+    """B1: pods through kube-scheduler."""
+    warm = bodies.pods(1, bound=False, prefix="w")
+    return await _crowd(trial, bodies.PODS, bodies.pods(trial.size, bound=False), warm)
+
+
+async def native_jobs(trial: Trial) -> Figures:
+    """B2: Jobs of batch/v1 with one pod each; a completion is the Job's condition Complete."""
+    return await _crowd(trial, bodies.NATIVE, bodies.native_jobs(trial.size), bodies.native_jobs(1, prefix="w"))
+
+
+async def indexed_job(trial: Trial) -> Figures:
+    """B3: one Indexed Job; a completion is a pod's."""
+    await trial.nodes()
+    await trial.warm_up(bodies.NATIVE, next(bodies.native_jobs(1, prefix="w")))
+    async with trial.watch(bodies.PODS) as watch:
+        meter = trial.meter()
+        await trial.client.create(bodies.NATIVE, bodies.indexed_job(trial.size, PARALLELISM))
+        await watch.until(lambda seen: len(seen.over) >= trial.size)
+        return {**meter.stop(trial.size), **completions(watch, trial.size)}
+
+
+async def jobs_alone(trial: Trial) -> Figures:
+    """B4: Jobs of ours, and no operator; a completion is the object's appearance."""
+    async with trial.watch(bodies.JOBS) as watch:
+        meter = trial.meter()
+        await trial.client.create_all(bodies.JOBS, bodies.jobs(trial.size))
+        await watch.until(lambda seen: len(seen.added) >= trial.size)
+        return {**meter.stop(trial.size), "rate": slope(list(watch.timeline.added.values()))}
+
+
+async def _crowd(trial: Trial, path: str, crowd: Iterable[Named], warm: Iterable[Named]) -> Figures:
+    await trial.nodes()
+    await trial.warm_up(path, next(iter(warm)))
+    async with trial.watch(path) as watch:
+        meter = trial.meter()
+        await trial.client.create_all(path, crowd)
+        await watch.until(lambda seen: len(seen.over) >= trial.size)
+        return {**meter.stop(trial.size), **completions(watch, trial.size)}
+
+
+def completions(watch: Watch, size: int) -> Figures:
+    """Return the rate of completions; whoever fails or is missing makes the run worthless."""
+    seen = watch.timeline
+    if seen.failed or len(seen.over) != size:
+        raise AssertionError(
+            f"{len(seen.over)} of {size} are over, {len(seen.failed)} failed: {sorted(seen.failed)[:3]}"
+        )
+    return {"rate": slope(list(seen.over.values()))}

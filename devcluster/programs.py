@@ -1,0 +1,52 @@
+"""What is built: the control plane from our own module, KWOK and helm as published."""
+
+import re
+from pathlib import Path
+
+from .errors import SetupError
+from .gobuild import Program, built
+from .layout import Layout
+
+KUBERNETES = "v1.36.3"
+_MINOR = re.sub(r"^v1\.(\d+)\..*", r"\1", KUBERNETES)
+_VERSION = "k8s.io/component-base/version"
+
+CONTROL_PLANE = Program(
+    title="Kubernetes control plane",
+    name="controlplane",
+    version=KUBERNETES,
+    source=Path(__file__).parent / "controlplane",
+    links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl", "pki"),
+    ldflags=f"-X {_VERSION}.gitVersion={KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor={_MINOR}",
+    gibibytes=6,
+)
+KWOK = Program(
+    title="KWOK node simulator",
+    name="kwok",
+    version="v0.8.0",
+    module="sigs.k8s.io/kwok",
+    package="./cmd/kwok",
+    ldflags="-X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0",
+)
+HELM = Program(
+    title="helm client",
+    name="helm",
+    version="v3.22.0",
+    module="helm.sh/helm/v3",
+    package="./cmd/helm",
+    ldflags="-X helm.sh/helm/v3/internal/version.version=v3.22.0",
+)
+ALL = (CONTROL_PLANE, KWOK, HELM)
+
+
+def path_of(name: str, layout: Layout) -> Path:
+    """Return the path of a program by its name, building what holds it if need be."""
+    for program in ALL:
+        if name == program.name or name in program.links:
+            return built(program, layout) / name
+    raise SetupError(f"There is no tool {name!r}; there are: {', '.join(names())}.")
+
+
+def names() -> list[str]:
+    """Return the names that `path_of` knows."""
+    return [name for program in ALL for name in (program.links or (program.name,))]

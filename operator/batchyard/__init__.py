@@ -1,0 +1,1 @@
+"""Batchyard: AWS Batch semantics for any Kubernetes cluster."""

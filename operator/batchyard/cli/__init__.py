@@ -1,0 +1,1 @@
+"""Commands for people: `batchyard` and, as a plug-in of kubectl, `kubectl batchyard`; one subcommand per file."""

@@ -1,0 +1,56 @@
+"""What the API server cannot check of a submission, and the operator would only say later: names and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from batchyard.cli import show
+from batchyard.cli.cluster import Body, Cluster
+from batchyard.cli.errors import Failure, Refusal
+from batchyard.world.specs import Parameter
+
+
+def check(cluster: Cluster, jobs: Iterable[Body]) -> None:
+    """Refuse a definition that is not there and parameters that it does not take; warn of a queue that is not there.
+
+    Whoever may not read definitions or queues is not hindered: the operator says the same later.
+    """
+    for job in jobs:
+        reference = (job.get("spec") or {}).get("definition")
+        if isinstance(reference, dict) and reference.get("name"):
+            _check_definition(cluster, job, str(reference["name"]), reference.get("revision"))
+    for queue in sorted({str(job["spec"].get("queue") or "") for job in jobs} - {""}):
+        _check_queue(cluster, queue)
+
+
+def _check_definition(cluster: Cluster, job: Body, name: str, revision: Any) -> None:
+    namespace = job["metadata"]["namespace"]
+    try:
+        definition = cluster.get("JobDefinition", name, namespace)
+    except Refusal as refused:
+        if refused.code != 404 or "JobDefinition" not in refused.message:
+            return
+        raise Failure(f"DEFINITION: there is no JobDefinition {name!r} in namespace {namespace!r}; "
+                      f"kubectl get jobdefinitions -n {namespace} shows those that there are") from refused  # fmt: skip
+    if revision is not None and revision != definition["metadata"]["generation"]:
+        return  # the parameters of an older revision may have been others
+    from batchyard.decide.parameters import ParameterError, bind  # loads all of decide, which other commands need not
+
+    try:
+        declared = msgspec.convert(definition["spec"].get("parameters") or {}, dict[str, Parameter], strict=False)
+        bind(declared, job["spec"].get("parameters") or {}, declared=True)
+    except ParameterError as error:
+        raise Failure(f"-p: {error}") from error
+    except msgspec.ValidationError:
+        return
+
+
+def _check_queue(cluster: Cluster, queue: str) -> None:
+    try:
+        cluster.get("JobQueue", queue)
+    except Refusal as refused:
+        if refused.code == 404 and "JobQueue" in refused.message:
+            show.say(f"Warning: there is no JobQueue {queue!r} yet, so the job will wait for it (--queue)")

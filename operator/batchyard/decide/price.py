@@ -1,0 +1,47 @@
+"""What an attempt cost: its largest share of the node's price for the time it ran."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+
+from batchyard.model.machine import Shape
+from batchyard.model.resources import Resources
+from batchyard.world.views import Attempt
+
+_CENTS = Decimal("0.000001")
+SHORTEST = 1.0  # second: the times in a pod are whole seconds, and what ran within one has cost something
+_MOST = Decimal(10) ** 12
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]+)?")
+
+
+def hourly(shape: Shape, capacity_type: str) -> Decimal:
+    """Return the price of a node's hour."""
+    return Decimal(shape.spot_price_per_hour if capacity_type == "Spot" else shape.price_per_hour)
+
+
+def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float | None) -> str:
+    """Return a pod's cost: price of the node's hour x its largest share (CPU, memory, devices) x time.
+
+    What started is paid for a second at least; `seconds` None: it never did.
+    """
+    share = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended).share_of(shape.resources)
+    paid = Decimal(0 if seconds is None else str(max(seconds, SHORTEST)))
+    amount = hourly(shape, capacity_type) * Decimal(str(share)) * paid / 3600
+    return str(min(amount, _MOST).quantize(_CENTS))
+
+
+def job_cost(attempts: Iterable[Attempt]) -> dict[str, str] | None:
+    """Return {amount, wasted} of all ended attempts, None if nothing is known to cost anything."""
+    priced = [(_read(a.cost), a.reason == "Completed") for a in attempts if a.cost is not None]
+    if not priced:
+        return None
+    amount = sum((cost for cost, _ in priced), Decimal(0))
+    wasted = sum((cost for cost, useful in priced if not useful), Decimal(0))
+    return {"amount": str(min(amount, _MOST)), "wasted": str(min(wasted, _MOST))}
+
+
+def _read(written: str) -> Decimal:
+    """Return a cost on record; nothing where somebody has written what is none."""
+    return Decimal(written) if _AMOUNT.fullmatch(written) else Decimal(0)

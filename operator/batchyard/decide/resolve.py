@@ -1,0 +1,150 @@
+"""From a job and its pinned revision to what will run: template, parameters, overrides, retry, timeout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.decide.containers import ContainersError, arrange, over
+from batchyard.decide.gang import Gang, GangError, Template, gang_of, overridden
+from batchyard.decide.override import OverrideError, merge, names
+from batchyard.decide.parameters import ParameterError, bind, substitute
+from batchyard.world.specs import Blueprint, Retry, Take
+from batchyard.world.store import Store
+from batchyard.world.views import Definition, Job, Key
+
+_MISTAKES: dict[type[Exception], str] = {
+    ParameterError: "InvalidParameters", OverrideError: "InvalidOverrides", ContainersError: "InvalidContainers",
+}  # fmt: skip
+
+
+class RefusedError(Exception):
+    """The user's error: a stable reason and a sentence with the fix; `final` if waiting cannot cure it."""
+
+    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.reason, self.message, self.final = reason, message, final
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What a job says once its definition, parameters and overrides are applied; `timeout` in seconds.
+
+    Of a multi-node job `template` is that of its main node, and `gang` has those of all.
+    """
+
+    template: Mapping[str, Any]
+    retry: Retry
+    timeout: int | None
+    priority: int
+    revision: int | None
+    consumables: tuple[tuple[str, int], ...] = ()  # name and quantity, by name
+    gang: Gang | None = None
+
+
+def resolve(store: Store, job: Job) -> Effective:
+    """Return what the job runs; raise RefusedError, and no other, when what the job says does not allow it.
+
+    retry and timeout of a job replace the definition's whole (AWS SubmitJob); consumables and containers name by name.
+    """
+    try:
+        return _applied(job, *_blueprint(store, job))
+    except tuple(_MISTAKES) as error:
+        raise RefusedError(_MISTAKES[type(error)], str(error), final=True) from error
+
+
+def _applied(job: Job, blueprint: Blueprint, revision: int | None) -> Effective:
+    """Return what its blueprint makes of a job with its parameters, overrides and rules on containers."""
+    parameters = bind(blueprint.parameters, job.spec.parameters or {}, declared=job.spec.definition is not None)
+    gang = _gang(job, blueprint)
+    templates = gang.templates if gang else (blueprint.template,)
+    everywhere = [name for template in templates for name in names(template)] if gang else []
+    rules = over(blueprint.containers, job.spec.containers)
+
+    def built(template: Template) -> Template:
+        whole = substitute(merge(template, job.spec.overrides or {}, everywhere), parameters)
+        elsewhere = set(everywhere) - set(names(template))
+        return arrange(whole, [rule for rule in rules if rule.name not in elsewhere])
+
+    gang = gang.built(built) if gang else None
+    timeout = job.spec.timeout or blueprint.timeout
+    priority = job.spec.priority if job.spec.priority is not None else blueprint.priority
+    return Effective(
+        template=gang.template(gang.main) if gang else built(blueprint.template),
+        retry=job.spec.retry or blueprint.retry or Retry(),
+        timeout=timeout.attempt_duration_seconds if timeout else None,
+        priority=priority or 0,
+        revision=revision,
+        consumables=_merged(blueprint.consumables, job.spec.consumables),
+        gang=gang,
+    )
+
+
+def _merged(own: Iterable[Take], over: Iterable[Take]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted({take.name: take.quantity for take in (*own, *over)}.items()))
+
+
+def _gang(job: Job, blueprint: Blueprint) -> Gang | None:
+    """Return the groups of a multi-node job; with a definition the job may say their number of nodes only."""
+    asked = job.spec.multi_node
+    try:
+        if job.spec.definition is None:
+            return gang_of(asked, job.spec.template) if asked else None
+        spec = overridden(blueprint.multi_node, asked.nodes if asked else None)
+        return gang_of(spec, blueprint.template) if spec else None
+    except GangError as error:
+        whose = f"JobDefinition {job.spec.definition.name!r}: " if job.spec.definition else ""
+        raise RefusedError("InvalidMultiNode", f"{whose}{error}", final=True) from None
+
+
+def _blueprint(store: Store, job: Job) -> tuple[Blueprint, int | None]:
+    if job.spec.definition is None:
+        return Blueprint(template=job.spec.template or {}), None
+    name = job.spec.definition.name
+    definition = store.definitions.get(Key(job.namespace, name))
+    if definition is None:
+        raise RefusedError("DefinitionNotFound", _missing(job, name))
+    number = pin(store, job, definition)
+    revision = store.revisions.get((definition.namespace, definition.uid, number))
+    if revision is None:
+        raise _no_revision(definition, number)
+    _check_valid(definition, number)
+    return revision.blueprint, number
+
+
+def _missing(job: Job, name: str) -> str:
+    return f"JobDefinition {name!r} does not exist in namespace {job.namespace!r}; the job starts when it is created"
+
+
+def pin(store: Store, job: Job, definition: Definition) -> int:
+    """Return the revision the job was submitted with: asked for, on record, on its pods, else the newest."""
+    asked = job.spec.definition.revision if job.spec.definition else None
+    known = asked or job.status.definition_revision or store.pinned.get(job.uid)
+    if known:
+        return known
+    on_pods = [pod.revision for pod in store.pods_of.get(job.uid, {}).values() if pod.revision]
+    return min(on_pods) if on_pods else definition.generation
+
+
+def _no_revision(definition: Definition, number: int) -> RefusedError:
+    if definition.invalid:
+        return RefusedError("DefinitionInvalid", f"JobDefinition {definition.name!r}: {definition.invalid}")
+    if number == definition.generation:
+        return RefusedError("RevisionPending", f"revision {number} of JobDefinition {definition.name!r} is being kept")
+    return RefusedError(
+        "RevisionNotFound",
+        f"JobDefinition {definition.name!r} has no revision {number}; its newest is {definition.generation}",
+        final=number < definition.generation,
+    )
+
+
+def _check_valid(definition: Definition, number: int) -> None:
+    for condition in definition.status.get("conditions") or ():
+        concerns = condition.get("observedGeneration") == number and condition.get("type") == "Valid"
+        if concerns and condition.get("status") == "False" and condition.get("reason") == "InvalidTemplate":
+            raise RefusedError(
+                "DefinitionInvalid",
+                f"revision {number} of JobDefinition {definition.name!r} is not valid: {condition.get('message')}",
+                final=True,
+            )

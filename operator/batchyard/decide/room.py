@@ -1,0 +1,200 @@
+"""Room on nodes: what each environment has free now, what is on its way, what it may still add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from batchyard.decide.interrupt import node_trouble
+from batchyard.decide.needs import Needs, Taste, selects, tolerates
+from batchyard.model import labels as names
+from batchyard.model.machine import Machine, Shape, Taint
+from batchyard.model.resources import NOTHING, Resources
+from batchyard.world.store import Store
+from batchyard.world.views import Environment, Node, Pod
+
+
+@dataclass(slots=True)
+class Slot:
+    """A node, or a machine on its way to become one; `taken` says that this cycle put work on it."""
+
+    name: str
+    free: Resources
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    ready: bool
+    shape: Shape | None = None
+    taken: bool = False
+    claims: list[tuple[float, Resources]] = field(default_factory=list)  # room taken in this decision -> its latest end
+
+    def accepts(self, needs: Needs) -> bool:
+        """Say whether the pod may and can go here."""
+        return needs.requests.fits(self.free) and tolerates(needs, self.taints) is None and selects(needs, self.labels)
+
+    def take(self, needs: Needs) -> None:
+        """Count the pod here."""
+        self.free = self.free - needs.requests
+        self.taken = True
+
+
+@dataclass(slots=True)
+class Pool:
+    """One environment's slots; `vcpus` of all its machines and `used` by its pods, both in millicores."""
+
+    environment: Environment
+    slots: list[Slot] = field(default_factory=list)
+    vcpus: int = 0
+    leaving: int = 0  # of these the millicores of machines on their way out
+    used: int = 0
+    planned: list[Slot] = field(default_factory=list)
+    coming: int = 0  # millicores of nodes that will be launched for the first that waits, as soon as others have gone
+    yielding: dict[str, str] = field(default_factory=dict)  # idle nodes that make way in this decision -> why
+    expected: set[str] = field(default_factory=set)  # nodes where kube-scheduler is about to put a pod
+
+    @property
+    def limit(self) -> int:
+        """Return maxVCpus in millicores; 0 means none (unmanaged only)."""
+        return self.environment.max_vcpus * 1000
+
+
+def pools(store: Store) -> dict[str, Pool]:
+    """Return the room of every environment."""
+    result = {name: Pool(view) for name, view in sorted(store.environments.items())}
+    for pool in result.values():
+        if pool.environment.managed:
+            _managed(store, pool)
+        else:
+            _unmanaged(store, pool)
+    for _, pod in sorted(store.unbound.items()):
+        if pod.environment in result:
+            _expect(store, result[pod.environment], pod)
+    return result
+
+
+def _expect(store: Store, pool: Pool, pod: Pod) -> None:
+    """Count a pod that kube-scheduler will put somewhere where it most likely will: on the emptiest node.
+
+    One of a multi-node job can only go to the node that is kept for it.
+    """
+    kept = kept_for(store, pod)
+    fitting = [
+        slot for slot in pool.slots
+        if slot.name == kept or (not kept and slot.ready and pod.requests.fits(slot.free))
+    ]  # fmt: skip
+    pool.used += pod.requests.cpu
+    if fitting:
+        slot = max(fitting, key=lambda slot: (slot.free.cpu, slot.free.memory, slot.name))
+        slot.free = slot.free - pod.requests
+        pool.expected.add(slot.name)
+
+
+def kept_for(store: Store, pod: Pod) -> str:
+    """Return the node that is kept for a pod of a multi-node job, empty for any other pod."""
+    if pod.node_index is None:
+        return ""
+    siblings = store.pods_of.get(pod.job, {}).values()
+    main = next((other for other in siblings if other.gang and other.attempt == pod.attempt), None)
+    return main.gang.get(str(pod.node_index), "") if main else ""
+
+
+def keep(pools: Mapping[str, Pool], environment: str, rooms: Iterable[tuple[str, Resources]]) -> None:
+    """Take so much of each of these nodes out of what is free."""
+    pool = pools.get(environment)
+    if pool is None:
+        return
+    slots = {slot.name: slot for slot in pool.slots}
+    for name, room in rooms:
+        pool.used += room.cpu
+        if name in slots:
+            slots[name].free = slots[name].free - room
+
+
+def _managed(store: Store, pool: Pool) -> None:
+    for machine in store.machines_of(pool.environment.name):
+        shape = next((s for s in pool.environment.shapes if s.name == machine.instance_type), None)
+        node = store.nodes.get(machine.name)
+        size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
+        pool.vcpus += size
+        pool.used += store.used.get(machine.name, NOTHING).cpu
+        if node_trouble(store, machine.name) is None:
+            pool.slots += _slot(store, pool.environment, machine, shape)
+        else:
+            pool.leaving += size
+
+
+def _slot(store: Store, environment: Environment, machine: Machine, shape: Shape | None) -> list[Slot]:
+    node = store.nodes.get(machine.name)
+    if node is not None and node.ready:
+        return [] if node.unschedulable or node.deleting else [_node_slot(store, node, shape)]
+    if shape is None or was_ready(store, machine.name):
+        return []
+    free = capacity(store, environment, shape)
+    return [Slot(machine.name, free, shape_labels(environment, shape), environment.taints, False, shape)]
+
+
+def was_ready(store: Store, node: str) -> bool:
+    """Say whether a node that is not Ready now once was: it ran pods, or its Ready condition turned later."""
+    view = store.nodes.get(node)
+    if view is None or view.ready:
+        return False
+    return node in store.last_end or node in store.seen_ready or has_jobs(store, node)
+
+
+def has_jobs(store: Store, node: str) -> bool:
+    """Say whether a job's pod lives on a node; pods of DaemonSets come before the node is Ready and never leave."""
+    return any(pod.job for pod in store.live_on.get(node, {}).values())
+
+
+def _node_slot(store: Store, node: Node, shape: Shape | None) -> Slot:
+    taints = tuple(t for t in node.taints if t.key != names.ENVIRONMENT and not t.key.startswith("node.kubernetes.io/"))
+    return Slot(node.name, node.allocatable - store.used.get(node.name, NOTHING), node.labels, taints, True, shape)
+
+
+def _unmanaged(store: Store, pool: Pool) -> None:
+    selector = pool.environment.selector
+    for name in sorted(store.nodes):
+        node = store.nodes[name]
+        if node.environment or any(node.labels.get(label) != value for label, value in selector.items()):
+            continue
+        pool.vcpus += node.allocatable.cpu
+        pool.used += sum(
+            p.requests.cpu for p in store.live_on.get(name, {}).values() if p.environment == pool.environment.name
+        )
+        if node.ready and not node.unschedulable and node_trouble(store, name) is None:
+            pool.slots.append(_node_slot(store, node, None))
+
+
+def capacity(store: Store, environment: Environment, shape: Shape) -> Resources:
+    """Return what a new node of this shape will offer: the shape less the overhead learnt from its siblings."""
+    return shape.resources - store.overheads.get((environment.name, shape.name), NOTHING)
+
+
+def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
+    """Return the labels that a node of this shape will carry."""
+    return {
+        **environment.labels,
+        names.ENVIRONMENT: environment.name,
+        names.INSTANCE_TYPE: shape.name,
+        names.CAPACITY_TYPE: environment.capacity_type,
+        names.PROVIDER: environment.provider,
+        "node.kubernetes.io/instance-type": shape.name,
+        "kubernetes.io/os": "linux",
+    }
+
+
+def best(slots: Iterable[Slot], needs: Needs, taste: Taste) -> Slot | None:
+    """Return the slot that the pod leaves fullest (best fit); ready and untried ones first; ties by name."""
+    return min(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, taste), default=None)
+
+
+def ranked(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
+    """Return all slots that the pod may go to, the best first."""
+    return sorted(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, taste))
+
+
+def _fitting(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
+    return [slot for slot in slots if slot.name not in taste.avoid and slot.accepts(needs)]
+
+
+def _rank(slot: Slot, taste: Taste) -> tuple[bool, bool, int, int, str]:
+    return (not slot.ready, slot.name in taste.tried, slot.free.cpu, slot.free.memory, slot.name)

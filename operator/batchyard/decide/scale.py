@@ -1,0 +1,255 @@
+"""How pools grow and shrink: the cheapest shape for the work that waits, and nodes without work go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import count
+
+from batchyard.decide.cycle import Ask, Cycle
+from batchyard.decide.explain import Verdict
+from batchyard.decide.interrupt import node_trouble
+from batchyard.decide.needs import Needs, selects, tolerates
+from batchyard.decide.price import hourly
+from batchyard.decide.room import Pool, Slot, capacity, has_jobs, shape_labels, was_ready
+from batchyard.decide.take_up import ignores
+from batchyard.model import labels as names
+from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
+from batchyard.model.plan import Launch, Remove, Retire, Unregister
+from batchyard.world.store import Store
+from batchyard.world.views import Node, Pod
+
+LOOK_AHEAD = 256  # waiting jobs that a new node's shape is chosen for
+MOST_AT_ONCE = 1000  # nodes that one decision plans for minVCpus: of the smallest shapes there may be millions missing
+_NOT_READY_SECONDS = {"Spot": 5.0, "OnDemand": 60.0}  # after the API server noticed; a silent spot node is gone
+_GIB = 2**30
+
+
+def grow(cycle: Cycle, pool: Pool, upcoming: Sequence[Ask]) -> Slot | Verdict:
+    """Plan one more node for the first of `upcoming`; say why not when none can be had."""
+    needs = upcoming[0].needs
+    fitting = [shape for shape in pool.environment.shapes if shape_fits(cycle.store, pool, shape, needs)]
+    if not fitting:
+        what = ", ".join(f"{label}={value}" for label, value in needs.selector) or str(needs.requests)
+        return Verdict(pool.environment.name, "NoMatchingNode", f"a new node would not have {what}")
+    affordable = [shape for shape in fitting if pool.vcpus + shape.resources.cpu <= pool.limit]
+    if not affordable:
+        free = max(pool.limit - pool.vcpus, 0) // 1000
+        have = f"{free} of {pool.environment.max_vcpus} vCPUs left to add"
+        return Verdict(pool.environment.name, "AtMaxVCpus", f"a node of {_cheapest(fitting, pool)}", have)
+    available = [shape for shape in affordable if is_available(cycle, pool, shape)]
+    if not available:
+        return _stock_out(cycle, pool, affordable)
+    shape = min(available, key=lambda shape: _rank(cycle.store, pool, shape, upcoming))
+    return _plan(cycle, pool, shape)
+
+
+def shape_fits(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
+    """Say whether an empty node of this shape could take the pod."""
+    environment = pool.environment
+    return (
+        needs.requests.fits(capacity(store, environment, shape))
+        and tolerates(needs, environment.taints) is None
+        and selects(needs, shape_labels(environment, shape))
+    )
+
+
+def _cheapest(shapes: Sequence[Shape], pool: Pool) -> str:
+    shape = min(shapes, key=lambda shape: shape.resources.cpu)
+    return f"{shape.resources.cpu // 1000} vCPUs ({shape.name})"
+
+
+def is_available(cycle: Cycle, pool: Pool, shape: Shape) -> bool:
+    """Say whether the provider has not lately said that it has none of this shape."""
+    refusal = cycle.store.unavailable.get((pool.environment.name, shape.name))
+    return refusal is None or refusal.until <= cycle.now
+
+
+def _stock_out(cycle: Cycle, pool: Pool, shapes: Sequence[Shape]) -> Verdict:
+    refusals = [cycle.store.unavailable[pool.environment.name, shape.name] for shape in shapes]
+    for refusal in refusals:
+        cycle.plan.wake_at(refusal.until)
+    tried = ", ".join(shape.name for shape in shapes)
+    return Verdict(pool.environment.name, "InsufficientCapacity", f"a node of {tried}", refusals[0].message)
+
+
+def _rank(store: Store, pool: Pool, shape: Shape, upcoming: Sequence[Ask]) -> tuple[Decimal, int, str]:
+    """Price per unit of waiting work that a node would hold; ties go to the smaller shape."""
+    free, work = capacity(store, pool.environment, shape), Decimal(0)
+    for ask in upcoming[:LOOK_AHEAD]:
+        if not _wants(store, ask, pool):
+            continue
+        requests, left = ask.needs.requests, ask.count - ask.served
+        size = max(Decimal(requests.cpu) / 1000, Decimal(requests.memory) / (4 * _GIB), Decimal("0.01"))
+        while left and requests.fits(free):
+            free, work, left = free - requests, work + size, left - 1
+    price = hourly(shape, pool.environment.capacity_type)
+    return (price / work if work else price, shape.resources.cpu, shape.name)
+
+
+def _wants(store: Store, ask: Ask, pool: Pool) -> bool:
+    queue = store.queues.get(ask.job.spec.queue)
+    return queue is not None and pool.environment.name in queue.environments
+
+
+def _plan(cycle: Cycle, pool: Pool, shape: Shape) -> Slot:
+    environment = pool.environment
+    name = _machine_name(cycle, pool)
+    order = LaunchOrder(
+        name=name,
+        environment=environment.name,
+        shape=shape,
+        capacity_type=environment.capacity_type,
+        labels=shape_labels(environment, shape),
+        taints=(Taint(names.ENVIRONMENT, environment.name, "NoSchedule"), *environment.taints),
+        provider=environment.provider,
+        settings=environment.settings,
+    )
+    cycle.do(Launch(order))
+    room = capacity(cycle.store, environment, shape)
+    slot = Slot(name, room, shape_labels(environment, shape), environment.taints, False, shape)
+    pool.planned.append(slot)
+    pool.vcpus += shape.resources.cpu
+    return slot
+
+
+def _machine_name(cycle: Cycle, pool: Pool) -> str:
+    """A name that no other node ever had: the environment, the time in milliseconds, a counter."""
+    stem, store = f"{names.machine_stem(pool.environment.name)}-{_base36(int(cycle.now * 1000))}", cycle.store
+    taken = (store.machines, store.nodes, store.retiring, {slot.name for slot in pool.planned})
+    candidates = (f"{stem}-{number}" for number in count(len(pool.planned)))
+    return next(name for name in candidates if not any(name in table for table in taken))
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits or "0"
+
+
+def keep_minimum(cycle: Cycle, pool: Pool) -> None:
+    """Plan nodes until minVCpus are there, each the cheapest per vCPU that is still missing."""
+    environment = pool.environment
+    if not environment.managed or environment.deleting or environment.invalid or environment.state == "Disabled":
+        return
+    while pool.vcpus - pool.leaving + pool.coming < environment.min_vcpus * 1000:
+        shapes = [
+            shape for shape in environment.shapes
+            if 0 < shape.resources.cpu <= pool.limit - pool.vcpus and is_available(cycle, pool, shape)
+        ]  # fmt: skip
+        if not shapes:
+            return
+        if len(pool.planned) >= MOST_AT_ONCE:
+            cycle.plan.wake_at(cycle.now + 1)
+            return
+        missing = environment.min_vcpus * 1000 - (pool.vcpus - pool.leaving + pool.coming)
+        _plan(cycle, pool, min(shapes, key=lambda s: (_per_vcpu(s, environment.capacity_type, missing), s.name)))
+
+
+def _per_vcpu(shape: Shape, capacity_type: str, missing: int) -> Decimal:
+    return hourly(shape, capacity_type) / max(min(shape.resources.cpu, missing), 1)
+
+
+def shrink(cycle: Cycle, pool: Pool) -> None:
+    """Retire the machines that have failed, never came up, were reclaimed or have been idle long enough or make way."""
+    environment = pool.environment
+    if not environment.managed:
+        return
+    for machine in cycle.store.machines_of(environment.name):
+        if machine.name in cycle.store.retiring:
+            continue
+        fault = _fault(cycle, pool, machine)
+        why = fault or pool.yielding.get(machine.name) or _why_retire(cycle, pool, machine)
+        if why:
+            cycle.do(Retire(machine.name, environment.name, environment.provider, why, bool(fault)))
+            shape = next((s for s in environment.shapes if s.name == machine.instance_type), None)
+            pool.vcpus -= shape.resources.cpu if shape else 0
+
+
+def _fault(cycle: Cycle, pool: Pool, machine: Machine) -> str:
+    """Say why a machine is of no use: its provider gave it up, its node is not Ready in time or takes up no pods."""
+    store, name = cycle.store, machine.name
+    if machine.state == MachineState.Failed:
+        return f"has failed: {machine.message}".rstrip(": ")
+    node = store.nodes.get(name)
+    if node is not None and node.ready:
+        return ignores(cycle, name)
+    if was_ready(store, name) or node_trouble(store, name) is not None:
+        return ""
+    due = machine.launched_at + pool.environment.node_start_timeout
+    cycle.plan.wake_at(due)
+    return f"was not Ready within {pool.environment.node_start_timeout:g} s" if cycle.now >= due else ""
+
+
+def _why_retire(cycle: Cycle, pool: Pool, machine: Machine) -> str:
+    store, name = cycle.store, machine.name
+    node = store.nodes.get(name)
+    if node_trouble(store, name) is not None:
+        return "" if has_jobs(store, name) or name in unrecorded(cycle) else "was reclaimed"
+    if node is not None and node.ready:
+        return _why_idle(cycle, pool, machine)
+    return _why_silent(cycle, pool, node) if node is not None and was_ready(store, name) else ""
+
+
+def _why_silent(cycle: Cycle, pool: Pool, node: Node) -> str:
+    due = node.ready_changed + _NOT_READY_SECONDS[pool.environment.capacity_type]
+    cycle.plan.wake_at(due)
+    return "stopped answering (NotReady)" if cycle.now >= due else ""
+
+
+def _why_idle(cycle: Cycle, pool: Pool, machine: Machine) -> str:
+    store, environment, name = cycle.store, pool.environment, machine.name
+    busy = has_jobs(store, name) or name in cycle.claimed or name in pool.expected
+    if busy or name in unrecorded(cycle):
+        return ""
+    node = store.nodes[name]
+    since = max(store.last_end.get(name, 0.0), node.ready_changed, node.created)
+    delay = 0.0 if environment.deleting else environment.scale_down_delay
+    shape = next((s for s in environment.shapes if s.name == machine.instance_type), None)
+    size = shape.resources.cpu if shape else 0
+    if not environment.deleting and pool.vcpus - pool.leaving - size < environment.min_vcpus * 1000:
+        return ""
+    if cycle.now < since + delay:
+        cycle.plan.wake_at(since + delay)
+        return ""
+    return f"was idle for {cycle.now - since:.0f} s"
+
+
+def unrecorded(cycle: Cycle) -> frozenset[str]:
+    """Return the nodes with ended attempts that are not on record: with the node go its pods and their exit codes."""
+    if cycle.unrecorded is None:
+        cycle.unrecorded = frozenset(
+            pod.node for pod in cycle.store.pods.values() if pod.final and pod.job and not _recorded(cycle.store, pod)
+        )
+    return cycle.unrecorded
+
+
+def _recorded(store: Store, pod: Pod) -> bool:
+    job = store.jobs.get(pod.job)
+    if job is not None and pod.index is not None:
+        return store.is_on_record(pod)
+    if job is not None and pod.worker and job.has_started_all(pod.attempt):
+        return True
+    return job is None or any(attempt.number == pod.attempt and attempt.ended for attempt in job.status.attempts)
+
+
+def sweep(cycle: Cycle) -> None:
+    """Retire machines without environment, unregister nodes without machine, remove live pods of finished jobs."""
+    store = cycle.store
+    for _, pod in sorted(store.strays.items()):
+        if pod.uid and pod.deleting is None and not pod.removing:
+            cycle.do(Remove(pod.namespace, pod.name, pod.uid))
+    for machine in sorted(store.machines.values(), key=lambda machine: machine.name):
+        if machine.environment not in store.environments and machine.name not in store.retiring:
+            cycle.do(Retire(machine.name, machine.environment, "", "its environment is gone"))
+    for name in sorted(store.nodes):
+        node = store.nodes[name]
+        provider = node.labels.get(names.PROVIDER, "")
+        if not node.environment or not provider or name in store.machines or node.deleting:
+            continue
+        if not names.is_machine_name(name, node.environment):
+            continue  # somebody has given our labels to a node of his own
+        if store.observed_at.get(provider, 0.0) > node.created and name not in unrecorded(cycle):
+            cycle.do(Unregister(name, node.environment))

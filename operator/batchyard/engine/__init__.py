@@ -1,0 +1,1 @@
+"""Floor 3: where decisions and I/O meet: ingest, loop, apply, fleet, resync."""

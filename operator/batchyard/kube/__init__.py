@@ -1,0 +1,1 @@
+"""The API server: session, watch, write and lease. Nothing here knows about jobs."""

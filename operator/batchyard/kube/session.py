@@ -1,0 +1,211 @@
+"""One bounded HTTP session to the API server: requests, paged lists, streams; every answer is counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from time import monotonic, time
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+import orjson
+from yarl import URL
+
+from batchyard.kube.credentials import Credentials
+from batchyard.kube.paths import Subject, subject, verb
+from batchyard.kube.response import ApiError, Response, Status, UnreachableError
+from batchyard.telemetry import requests as telemetry
+
+__all__ = ["ApiError", "Credentials", "Listed", "Response", "Session", "Status", "UnreachableError"]
+
+T = TypeVar("T")
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+PAGE = 500
+CONNECTIONS = 32
+# Watches and the lease must never wait for a connection behind writes that hang.
+RESERVED = 8
+REQUEST_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
+CLOCK_TOLERANCE = 3.0  # seconds: of the server's clock whole ones are known, and the answer was on its way
+
+
+class PageMetadata(msgspec.Struct, rename="camel"):
+    """metav1.ListMeta."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """One page of a list."""
+
+    metadata: PageMetadata
+    items: list[T] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """All objects of a resource as they were at one version."""
+
+    items: list[T]
+    version: str
+
+
+def _page_decoder(kind: type[T]) -> msgspec.json.Decoder[Page[T]]:
+    return msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
+
+
+class Session:
+    """The connection to one API server; `connections` bounds requests in flight, watches and the lease apart.
+
+    Raises UnreachableError when there is no answer. There is no client-side rate limit: that is up to the server's
+    priority and fairness.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        connections: int = CONNECTIONS,
+        request_seconds: float = REQUEST_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.credentials = credentials
+        self.connections = connections
+        self._clock = clock
+        self.clock_error = 0.0  # seconds to add to our wall clock for the server's; 0 if they hardly differ
+        self._dated = ""
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._options: dict[str, Any] = {"server_hostname": credentials.server_name} if credentials.server_name else {}
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections + RESERVED,
+                ssl=credentials.ssl if credentials.ssl is not None else True,
+                keepalive_timeout=60,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Compressing lists costs the API server more than the bytes save inside a cluster.
+            headers={
+                "User-Agent": f"batchyard/{version('batchyard')}",
+                "Accept": JSON,
+                "Accept-Encoding": "identity",
+            },
+            read_bufsize=1 << 18,
+        )
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; streams end."""
+        await self._http.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = "",
+    ) -> Response:
+        """Send one request and read the whole answer, whatever its status; a PATCH is a merge patch unless typed."""
+        headers = await self._headers()
+        if body is not None:
+            headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)
+        about = subject(path)
+        kind = verb(method, named=about.named)
+        started, code = self._clock(), 0
+        try:
+            async with self._http.request(
+                method, self._url(path, params), data=body, headers=headers, timeout=self._timeout, **self._options
+            ) as answer:
+                self._compare_clocks(answer.headers.get("Date", ""))
+                content = await answer.read()
+                code = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"{method} {path}: {type(error).__name__} {error}") from error
+        finally:
+            self._count(kind, about, code)
+            telemetry.observe_request(kind, self._clock() - started)
+        return Response(code, content, answer.headers)
+
+    async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """Return the decoded object at a path; raises ApiError, UnreachableError."""
+        answer = await self.request("GET", path, params=params)
+        return orjson.loads(answer.expect_ok().body)
+
+    async def list(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> Listed[T]:
+        """Return all objects, asked for in pages of 500.
+
+        Raises ApiError (410: a page came too late, begin anew), UnreachableError, msgspec.DecodeError.
+        """
+        items: list[T] = []
+        query = {**(params or {}), "limit": str(PAGE)}
+        decoder = _page_decoder(kind)
+        while True:
+            answer = await self.request("GET", path, params=query)
+            page = decoder.decode(answer.expect_ok().body)
+            items += page.items or ()
+            if not page.metadata.continue_:
+                return Listed(items, page.metadata.resource_version)
+            query["continue"] = page.metadata.continue_
+
+    async def stream(self, path: str, params: Mapping[str, str], silence: float) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks of a watch, an empty one first when it is open; close it with `aclosing`.
+
+        Raises UnreachableError when cut, or silent for so many seconds; ApiError if refused.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence)
+        headers, code = await self._headers(), 0
+        try:
+            async with self._http.get(
+                self._url(path, params), headers=headers, timeout=timeout, **self._options
+            ) as answer:
+                code = answer.status
+                self._count("watch", subject(path), code)
+                if code != 200:
+                    raise ApiError(*await _failure(answer))
+                yield b""
+                async for chunk in answer.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if not code:
+                self._count("watch", subject(path), code)
+            raise UnreachableError(f"watch {path}: {type(error).__name__} {error}") from error
+
+    def _compare_clocks(self, date: str) -> None:
+        """Whether time is up is decided by times that the API server has written."""
+        if date == self._dated:
+            return
+        self._dated = date
+        try:
+            error = parsedate_to_datetime(date).timestamp() + 0.5 - time()
+        except (TypeError, ValueError):
+            return
+        self.clock_error = error if abs(error) > CLOCK_TOLERANCE else 0.0
+
+    def _count(self, kind: str, about: Subject, code: int) -> None:
+        telemetry.count_request(kind, about.resource, code)
+        if code == 401:
+            self.credentials.token.expire()
+
+    async def _headers(self) -> dict[str, str]:
+        token = await self.credentials.token.header()
+        return {"Authorization": token} if token else {}
+
+    def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
+        query = f"?{urlencode(params)}" if params else ""
+        return URL(f"{self.credentials.server}{path}{query}", encoded=True)
+
+
+async def _failure(answer: aiohttp.ClientResponse) -> tuple[Status, float]:
+    failed = Response(answer.status, await answer.read(), answer.headers)
+    return failed.failure(), failed.retry_after

@@ -1,0 +1,156 @@
+"""ComputeEnvironment: a pool of nodes and how it scales."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from batchyard.model import later
+from batchyard.model.api import ApiModel, Labels, Later, Rule
+from batchyard.model.instancetype import InstanceType, NodeCapacityType, NodeTemplate
+from batchyard.model.provider import Provider
+
+
+def _unique_names(types: tuple[InstanceType, ...]) -> tuple[InstanceType, ...]:
+    if len({shape.name for shape in types}) < len(types):
+        raise ValueError("every instance type needs a name of its own")
+    return types
+
+
+class ComputeEnvironmentSpec(ApiModel):
+    """What the pool may be: its shapes, its limits, its provider."""
+
+    later: ClassVar[tuple[Later, ...]] = later.COMPUTE_ENVIRONMENT
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.type == 'Unmanaged' || has(self.provider)",
+            "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}",
+            lambda e: e.type == "Unmanaged" or e.provider is not None,
+            "provider",
+        ),
+        Rule(
+            "self.type == 'Managed' || !has(self.provider)",
+            "spec.provider is for Managed environments; leave it out, the nodes of an Unmanaged one are somebody "
+            "else's",
+            lambda e: e.type == "Managed" or e.provider is None,
+            "provider",
+        ),
+        Rule(
+            "self.type == 'Unmanaged' || (has(self.instanceTypes) && size(self.instanceTypes) > 0)",
+            "spec.instanceTypes is empty; a Managed environment needs at least one, "
+            'for example {name: c8, cpu: "8", memory: 16Gi}',
+            lambda e: e.type == "Unmanaged" or bool(e.instance_types),
+            "instanceTypes",
+        ),
+        Rule(
+            "self.type == 'Managed' || (has(self.nodeSelector) && size(self.nodeSelector) > 0)",
+            "spec.nodeSelector is empty; an Unmanaged environment needs the labels of the nodes that belong to it",
+            lambda e: e.type == "Managed" or bool(e.node_selector),
+            "nodeSelector",
+        ),
+        Rule(
+            "self.type == 'Unmanaged' || !has(self.nodeSelector)",
+            "spec.nodeSelector is for Unmanaged environments; leave it out, or set spec.type to Unmanaged",
+            lambda e: e.type == "Unmanaged" or not e.node_selector,
+            "nodeSelector",
+        ),
+        Rule(
+            "self.type == 'Unmanaged' || has(self.maxVCpus)",
+            "spec.maxVCpus is missing; a Managed environment needs the number of vCPUs it may grow to",
+            lambda e: e.type == "Unmanaged" or e.max_vcpus is not None,
+            "maxVCpus",
+        ),
+        Rule(
+            "!has(self.maxVCpus) || self.minVCpus <= self.maxVCpus",
+            "spec.minVCpus is above spec.maxVCpus; lower the one or raise the other",
+            lambda e: e.max_vcpus is None or e.min_vcpus <= e.max_vcpus,
+            "minVCpus",
+        ),
+        Rule(
+            "self.allocationStrategy == 'BestFitProgressive'",
+            "spec.allocationStrategy can only be BestFitProgressive in this version of Batchyard; leave it out",
+            lambda e: e.allocation_strategy == "BestFitProgressive",
+            "allocationStrategy",
+        ),
+        Rule(
+            "self.type == oldSelf.type",
+            "spec.type cannot be changed; create a new ComputeEnvironment",
+            field="type",
+        ),
+        Rule(
+            "self.capacityType == oldSelf.capacityType",
+            "spec.capacityType cannot be changed; create a new ComputeEnvironment and name it in the queue",
+            field="capacityType",
+        ),
+    )
+
+    state: Literal["Enabled", "Disabled"] = Field(
+        default="Enabled",
+        description="Enabled (default): Jobs are placed here and the pool grows. Disabled: no placement and no growth; "
+        "running Jobs go on and idle nodes still leave.",
+    )
+    type: Literal["Managed", "Unmanaged"] = Field(
+        default="Managed",
+        description="Managed (default): Batchyard launches and retires the nodes through spec.provider. Unmanaged: "
+        "spec.nodeSelector picks nodes that somebody else owns. Cannot be changed.",
+    )
+    capacity_type: NodeCapacityType = Field(
+        default="OnDemand",
+        description="OnDemand (default) or Spot: nodes that cost less and may be taken back at any time; a Job that "
+        "loses its node to that starts again without using up one of retry.attempts. Cannot be changed.",
+    )
+    min_vcpus: int = Field(
+        default=0,
+        alias="minVCpus",
+        ge=0,
+        le=10_000_000,
+        description="vCPUs kept even when idle, 0 by default: no nodes without Jobs. AWS: minvCpus.",
+    )
+    max_vcpus: int | None = Field(
+        default=None,
+        alias="maxVCpus",
+        ge=0,
+        le=10_000_000,
+        description="vCPUs the environment never exceeds, counted over its nodes and over the Jobs admitted to it. "
+        "Required for Managed; the nodes' own sum when absent for Unmanaged. Example: 256. AWS: maxvCpus.",
+    )
+    instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(_unique_names)] = Field(
+        default_factory=tuple,
+        max_length=50,
+        description="The shapes of node that may be launched, 1 to 50, each with a name of its own; the cheapest that "
+        "fits wins. Required for Managed.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    allocation_strategy: Literal[
+        "BestFit", "BestFitProgressive", "SpotPriceCapacityOptimized", "SpotCapacityOptimized"
+    ] = Field(
+        default="BestFitProgressive",
+        description="How a shape is chosen. BestFitProgressive (default, and the only one in this version): the "
+        "cheapest that fits; when that cannot be had, the next. AWS: allocationStrategy.",
+    )
+    scale_down_delay_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=604_800,
+        description="Seconds after its last Job ended until an idle node is retired; 60 by default. AWS: "
+        "scalingPolicy.minScaleDownDelayMinutes.",
+    )
+    node_start_timeout_seconds: int = Field(
+        default=600,
+        ge=10,
+        le=86_400,
+        description="Seconds within which a launched node must be Ready, at least 10, 600 by default; one that is not "
+        "is replaced and blamed in status.",
+    )
+    node_template: NodeTemplate = Field(
+        default_factory=NodeTemplate,
+        description="Labels and taints of every node that is launched. Existing nodes keep theirs.",
+    )
+    provider: Provider | None = Field(
+        default=None,
+        description="Where the nodes come from: exactly one of docker and simulated. Required for Managed, absent for "
+        "Unmanaged. Cannot change from one provider to another.",
+    )
+    node_selector: Labels = Field(
+        default_factory=dict,
+        description="Labels of the nodes that belong to an Unmanaged environment. Example: {pool: batch}.",
+    )

@@ -1,0 +1,67 @@
+"""The status of a ComputeEnvironment: its phase, its nodes, its size and what could not be had."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from batchyard.model.api import ApiModel, Moment
+from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
+
+
+class NodeCounts(ApiModel):
+    """How many nodes are in which part of their life."""
+
+    launching: int = Field(default=0, ge=0, description="Asked for, not yet Ready.")
+    ready: int = Field(default=0, ge=0, description="Ready and open for Jobs.")
+    draining: int = Field(default=0, ge=0, description="Take no more Jobs and are about to leave.")
+    failed: int = Field(default=0, ge=0, description="Never became Ready in time, or were lost; being replaced.")
+
+
+class VCpuCounts(ApiModel):
+    """The environment's size in vCPUs."""
+
+    min: int = Field(default=0, ge=0, description="spec.minVCpus.")
+    desired: int = Field(default=0, ge=0, description="What the waiting and running Jobs call for, within the limits.")
+    provisioned: int = Field(default=0, ge=0, description="vCPUs of the nodes that exist or are being launched.")
+    used: int = Field(default=0, ge=0, description="vCPUs that Jobs request on those nodes, rounded up.")
+
+
+class Unavailable(ApiModel):
+    """A shape that the provider could not deliver and that is left alone for a while."""
+
+    instance_type: str = Field(max_length=63, description="The shape's name in spec.instanceTypes.")
+    until: Moment = Field(description="When it is tried again.")
+    reason: str = Field(max_length=1024, description="Why it could not be had, for example InsufficientCapacity.")
+
+
+EnvironmentPhase = Literal["Creating", "Updating", "Valid", "Invalid", "Disabled", "Deleting"]
+
+
+class ComputeEnvironmentStatus(ApiModel):
+    """What the pool is; written by the operator."""
+
+    phase: EnvironmentPhase = Field(
+        default="Creating",
+        description="Creating: not looked at yet. Updating: nodes are coming or going after a change. Valid: in use. "
+        "Invalid: no Jobs are placed here, message says why. Disabled: by spec.state. Deleting: running Jobs end, "
+        "then the nodes go.",
+    )
+    message: str = Field(default="", max_length=32768, description="The phase in a sentence for people.")
+    nodes: NodeCounts = Field(default_factory=NodeCounts, description="Number of nodes, by part of their life.")
+    vcpus: VCpuCounts = Field(
+        default_factory=VCpuCounts, alias="vCpus", description="Size in vCPUs: wanted, there, and used."
+    )
+    unavailable: tuple[Unavailable, ...] = Field(
+        default_factory=tuple,
+        max_length=50,
+        description="Shapes that could not be had, and until when others are tried instead.",
+    )
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The metadata.generation that this status describes."
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default_factory=tuple,
+        max_length=16,
+        description="Valid: whether the environment can be used. Ready: whether its nodes answer.",
+        json_schema_extra=CONDITIONS_SCHEMA,
+    )

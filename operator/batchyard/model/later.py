@@ -1,0 +1,21 @@
+"""The fields of the contract that come later: each is refused with a sentence, never dropped in silence."""
+
+from batchyard.model.api import Later
+
+
+def _later(path: str, type_: str, advice: str) -> Later:
+    return Later(path.rsplit(".", 1)[-1], type_, f"{path} is not available in this version of Batchyard; {advice}")
+
+
+JOB_QUEUE = (
+    _later("spec.spot", "object", "leave it out, and name the environments in the order to try: spot, then on-demand"),
+    _later("spec.budget", "object", "leave it out, and watch status.cost of the Jobs"),
+)
+COMPUTE_ENVIRONMENT = (
+    _later("spec.maxPricePercent", "integer", "leave it out: prices are those of spec.instanceTypes"),
+)
+PROVIDER = (
+    _later("spec.provider.karpenter", "object", "use provider.docker, provider.simulated or type: Unmanaged"),
+    _later("spec.provider.clusterAPI", "object", "use provider.docker, provider.simulated or type: Unmanaged"),
+    _later("spec.provider.ec2", "object", "use provider.docker, provider.simulated or type: Unmanaged"),
+)

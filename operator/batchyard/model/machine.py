@@ -1,0 +1,65 @@
+"""Machines as providers see them: what becomes a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from batchyard.model.resources import Resources
+
+
+class MachineState(StrEnum):
+    """What the provider says of a machine; whether its node is Ready is the API server's to say."""
+
+    Launching = "Launching"
+    Running = "Running"
+    Interrupted = "Interrupted"
+    Failed = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine of a managed environment; `name` is its Kubernetes node's name too."""
+
+    name: str
+    environment: str
+    instance_type: str
+    capacity_type: str
+    state: MachineState
+    launched_at: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Taint:
+    """A Kubernetes node taint."""
+
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one instance type offers; prices per hour are Decimal strings already checked."""
+
+    name: str
+    resources: Resources
+    price_per_hour: str = "0"
+    spot_price_per_hour: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOrder:
+    """Everything a provider needs to make one machine; `settings` is `spec.provider.<kind>` as given."""
+
+    name: str
+    environment: str
+    shape: Shape
+    capacity_type: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    provider: str
+    settings: Mapping[str, Any] = field(default_factory=dict)

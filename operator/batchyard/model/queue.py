@@ -1,0 +1,130 @@
+"""JobQueue: who may submit, in which order Jobs start, and on which environments."""
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from batchyard.model import later
+from batchyard.model.api import ApiModel, Labels, Later, Name, Rule
+from batchyard.model.obeys import obeys, once
+
+_LabelText = Annotated[str, Field(max_length=63)]
+
+
+class LabelRequirement(ApiModel):
+    """One requirement on the namespace's labels."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.operator in ['In', 'NotIn'] ? (has(self.values) && size(self.values) > 0) : "
+            "(!has(self.values) || size(self.values) == 0)",
+            "operator In and NotIn need values; Exists and DoesNotExist have none",
+            lambda r: (r.operator in ("In", "NotIn")) == bool(r.values),
+            "values",
+        ),
+    )
+
+    key: str = Field(min_length=1, max_length=316, description="The label's key.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
+        description="How the label's value relates to values: In, NotIn, Exists or DoesNotExist."
+    )
+    values: tuple[_LabelText, ...] = Field(
+        default_factory=tuple, max_length=50, description="The values for In and NotIn; absent for the others."
+    )
+
+
+class LabelSelector(ApiModel):
+    """A label selector as everywhere in Kubernetes; the empty one selects everything."""
+
+    match_labels: Labels = Field(default_factory=dict, description="Labels that must be there with just these values.")
+    match_expressions: tuple[LabelRequirement, ...] = Field(
+        default_factory=tuple, max_length=20, description="Further requirements; all of them must hold."
+    )
+
+
+_REASON = "^([A-Z][A-Za-z]*|[A-Z]+:[A-Z0-9_]+)$"
+
+
+class StateTimeLimit(ApiModel):
+    """How long the first Job of the queue may wait for one reason."""
+
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=64),
+        obeys(
+            f"self.matches('{_REASON}')",
+            "a reason is a CamelCase word as in status.reason of waiting Jobs, or AWS's word for it; write for example "
+            "InsufficientCapacity",
+            lambda token: re.match(_REASON, token) is not None,
+        ),
+    ] = Field(
+        description="The status.reason it must have had all the time, or AWS's word for it. Example: "
+        "InsufficientCapacity, JobTooLarge, MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT. AWS: reason."
+    )
+    max_seconds: int = Field(
+        ge=1,
+        le=2_592_000,
+        description="For how many seconds without a break, 1 to 2592000 (30 days). Example: 3600. AWS: maxTimeSeconds, "
+        "600 to 86400.",
+    )
+    action: Literal["Cancel"] = Field(
+        default="Cancel", description="Cancel (default): the Job fails, and message says for what. AWS: action."
+    )
+
+
+class JobQueueSpec(ApiModel):
+    """The queue's place among others, its environments and its limits."""
+
+    later: ClassVar[tuple[Later, ...]] = later.JOB_QUEUE
+
+    state: Literal["Enabled", "Disabled", "Held", "Draining"] = Field(
+        default="Enabled",
+        description="Enabled (default): accepts and starts Jobs. Disabled: refuses new Jobs and finishes those it has. "
+        "Held: accepts Jobs and starts none; running ones go on. Draining: refuses new Jobs, runs what is queued to "
+        "the end, and says when it is empty. AWS: state.",
+    )
+    priority: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Queues that share an environment are served from the highest priority to the lowest; 0 by "
+        "default. Example: 10. AWS: priority.",
+    )
+    compute_environments: Annotated[
+        tuple[Name, ...],
+        Field(min_length=1, max_length=10),
+        once("spec.computeEnvironments names an environment twice; name each once, in the order to try"),
+    ] = Field(
+        description="Names of the ComputeEnvironments, 1 to 10, each once: a Job goes to the first that can take it. "
+        "Example: [spot, on-demand]. AWS: computeEnvironmentOrder.",
+    )
+    namespace_selector: LabelSelector | None = Field(
+        default=None,
+        description="Labels of the namespaces whose Jobs may use the queue; absent: every namespace. Example: "
+        "{matchLabels: {kubernetes.io/metadata.name: research}}.",
+    )
+    max_running_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="How many Jobs of the queue may be Starting or Running at one time; absent: no limit. Example: "
+        "100.",
+    )
+    strategy: Literal["StrictFIFO", "Backfill"] = Field(
+        default="Backfill",
+        description="What happens behind a first Job that has to wait. Backfill (default): others may overtake it "
+        "when its own earliest start is not delayed, as the timeouts of running attempts tell. StrictFIFO: nobody "
+        "overtakes.",
+    )
+    scheduling_policy: Name | None = Field(
+        default=None,
+        description="Name of a SchedulingPolicy: Jobs then need spec.share, and start in the order of what their "
+        "shares have used. Absent: by priority, then age. Example: fair. AWS: schedulingPolicyArn.",
+    )
+    state_time_limits: tuple[StateTimeLimit, ...] = Field(
+        default_factory=tuple,
+        max_length=10,
+        description="How long the first Job of the queue may wait for a reason before it is cancelled, up to 10. "
+        "Example: [{reason: InsufficientCapacity, maxSeconds: 3600, action: Cancel}]. AWS: jobStateTimeLimitActions.",
+    )

@@ -1,0 +1,1 @@
+"""Floor 2: where nodes come from; one protocol, one file per provider."""

@@ -1,0 +1,34 @@
+"""The protocol that every provider of machines speaks: four verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
+
+__all__ = ["LaunchOrder", "Machine", "MachineState", "Provider", "ProviderError", "Shape", "Taint"]
+
+
+class ProviderError(Exception):
+    """The provider said no; the message is a sentence for the environment's status."""
+
+    def __init__(self, message: str, *, reason: str = "LaunchFailed") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Provider(Protocol):
+    """One kind of pool; every verb may be repeated without harm and raises ProviderError or times out."""
+
+    async def observe(self) -> Sequence[Machine]:
+        """Return every machine of this provider in this cluster; what vanished is absent."""
+
+    async def launch(self, order: LaunchOrder) -> None:
+        """Make the machine `order.name`; done already means done."""
+
+    async def retire(self, name: str) -> None:
+        """Remove a machine; on return it is gone for certain, and nothing on it can still run."""
+
+    async def interrupt(self, name: str, notice_seconds: float) -> None:
+        """Reclaim a machine as a spot market does: notice now, gone after `notice_seconds`."""

@@ -1,0 +1,1 @@
+"""Metrics and logs: seen by every floor but decide, world and model."""

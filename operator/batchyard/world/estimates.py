@@ -1,0 +1,84 @@
+"""What is expected: how long attempts run by what their kind has run, and when waiting jobs will start."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from batchyard.world.parse import moment, rfc3339
+from batchyard.world.views import Attempt, Job
+
+SAMPLES = 50  # run times that are kept of a kind
+KINDS = 5_000  # kinds of jobs whose run times are kept
+Family = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """When a job is expected to start: half of such jobs by `p50`, nine of ten by `p90` (unix seconds)."""
+
+    p50: float
+    p90: float
+
+
+def estimated(estimate: Estimate) -> dict[str, str]:
+    """Return status.waiting.estimatedStart."""
+    return {"p50": rfc3339(int(estimate.p50)), "p90": rfc3339(int(estimate.p90))}
+
+
+def families(job: Job) -> Iterator[Family]:
+    """Yield the kinds that a job is of, the closest first: its definition, then its queue."""
+    if job.spec.definition is not None:
+        yield job.namespace, job.spec.definition.name
+    yield (job.spec.queue,)
+
+
+@dataclass(slots=True)
+class Histories:
+    """The latest run times of each kind of job, in seconds; rebuilt after a restart from the finished jobs."""
+
+    samples: OrderedDict[Family, deque[float]] = field(default_factory=OrderedDict)
+    learnt: OrderedDict[str, None] = field(default_factory=OrderedDict)  # uids: a job is learnt from once
+    closed: bool = False  # what happens in a replay is no experience
+
+    def learn(self, job: Job) -> None:
+        """Take in how long the attempts of a finished job ran."""
+        if self.closed or job.uid in self.learnt:
+            return
+        self.learnt[job.uid] = None
+        array = job.status.array.attempts if job.status.array else ()
+        for seconds in map(_ran, (*job.status.attempts, *array)):
+            if seconds is not None:
+                self._add(job, seconds)
+        while len(self.learnt) > KINDS * SAMPLES:
+            self.learnt.popitem(last=False)
+
+    def _add(self, job: Job, seconds: float) -> None:
+        for family in families(job):
+            self.samples.setdefault(family, deque(maxlen=SAMPLES)).append(seconds)
+            self.samples.move_to_end(family)
+        while len(self.samples) > KINDS:
+            self.samples.popitem(last=False)
+
+    def fork(self) -> Histories:
+        """Return the same, which learns nothing more."""
+        return Histories(OrderedDict((family, deque(runs)) for family, runs in self.samples.items()), closed=True)
+
+    def lasts(self, job: Job, part: float, already: float) -> float | None:
+        """Return the run time that a `part` of those that ran at least `already` seconds did not pass, None if unknown.
+
+        One that has outrun all is expected to take as long again.
+        """
+        for family in families(job):
+            known = self.samples.get(family)
+            if known:
+                longer = sorted(seconds for seconds in known if seconds > already)
+                return longer[min(int(part * len(longer)), len(longer) - 1)] if longer else already * 2
+        return None
+
+
+def _ran(attempt: Attempt) -> float | None:
+    start, stop = moment(attempt.started_at), moment(attempt.stopped_at)
+    complete = attempt.reason in ("Completed", "Error") and start is not None and stop is not None
+    return max(stop - start, 0.0) if complete and start is not None and stop is not None else None

@@ -1,0 +1,28 @@
+"""What decide has concluded of jobs, and of which of them it was dropped since decide last asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Memo(dict[str, Any]):
+    """Conclusions by job uid; what they rest on has changed when one is dropped, and when all are cleared.
+
+    `roster` is decide's own sum of them; it goes with the last of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: dict[str, None] = {}  # in the order in which they were
+        self.roster: Any = None
+
+    def pop(self, key: str, default: Any = None) -> Any:
+        """Drop a conclusion."""
+        self.dropped[key] = None
+        return super().pop(key, default)
+
+    def clear(self) -> None:
+        """Drop all conclusions."""
+        super().clear()
+        self.dropped.clear()
+        self.roster = None

@@ -1,0 +1,114 @@
+"""The tables of nodes: environments, their machines and nodes, and what a node keeps for itself."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable
+
+from batchyard.model.labels import INSTANCE_TYPE
+from batchyard.model.machine import Machine
+from batchyard.model.resources import Resources, total
+from batchyard.world.children import CHILDREN
+from batchyard.world.notes import Refusal
+from batchyard.world.podtables import PodTables
+from batchyard.world.versions import drop, keep
+from batchyard.world.views import Environment, Node
+
+_FORMER = 10_000  # nodes that are gone whose instance type is remembered
+
+
+class NodeTables(PodTables):
+    """Nodes are the API server's, machines the providers': either may be known first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: dict[str, Node] = {}
+        self.environments: dict[str, Environment] = {}
+        self.machines: dict[str, Machine] = {}
+        self.observed_at: dict[str, float] = {}  # provider -> start of its last good observation
+        self.provider_problems: dict[str, str] = {}  # provider -> why it cannot be used here
+        self.unavailable: dict[tuple[str, str], Refusal] = {}  # (environment, instance type) -> why no machine came
+        self.overheads: dict[tuple[str, str], Resources] = {}  # (environment, instance type) -> not for jobs
+        self.retiring: dict[str, str] = {}  # machines on their way out -> why
+        self.blamed: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))  # environment -> failed nodes
+        self.seen_ready: set[str] = set()  # nodes that have been Ready
+        # nodes that are gone -> instance type, for their price
+        self.former_types: OrderedDict[str, str] = OrderedDict()
+
+    def apply_node(self, node: Node) -> None:
+        """Take in a node's newest version."""
+        old = self.nodes.get(node.name)
+        keep(self.nodes, node.name, node)
+        if self.nodes[node.name] is not node:
+            return
+        if old is None or (old.taints, old.ready) != (node.taints, node.ready):
+            self.touch_node(node.name)
+        if node.ready:
+            self.seen_ready.add(node.name)
+        self.learn_overhead(node.name)
+
+    def learn_overhead(self, name: str) -> None:
+        """Take from a Ready node what its kind keeps for itself and for pods that are not ours (DaemonSets)."""
+        node = self.nodes.get(name)
+        environment = self.environments.get(node.environment) if node is not None and node.ready else None
+        if node is None or environment is None:
+            return
+        foreign = total(pod.requests for pod in self.live_on.get(name, {}).values() if not pod.job)
+        for shape in environment.shapes:
+            if shape.name == node.labels.get(INSTANCE_TYPE):
+                self.overheads[environment.name, shape.name] = shape.resources - node.allocatable + foreign
+
+    def apply_environment(self, view: Environment) -> None:
+        """Take in an environment's newest version."""
+        if keep(self.environments, view.name, view):
+            self.memo.clear()
+            for name in [node.name for node in self.nodes.values() if node.environment == view.name]:
+                self.learn_overhead(name)
+
+    def remove_node(self, node: Node) -> None:
+        """Take in that a node is gone, unless another took its name."""
+        if not drop(self.nodes, node.name, node):
+            return
+        self.former_types[node.name] = node.labels.get(INSTANCE_TYPE, "")
+        if len(self.former_types) > _FORMER:
+            self.former_types.popitem(last=False)
+        self.last_end.pop(node.name, None)
+        self.seen_ready.discard(node.name)
+        self.touch_node(node.name)
+
+    def touch_node(self, name: str) -> None:
+        """Have the jobs on a node looked at again."""
+        for pod in self.live_on.get(name, {}).values():
+            self.memo.pop(pod.job, None)
+            self.memo.pop(pod.job + CHILDREN, None)
+        for uid in self.kept_by.get(name, ()):
+            self.memo.pop(uid, None)
+
+    def observe(self, provider: str, machines: Iterable[Machine], at: float) -> None:
+        """Take in all machines of one provider, as they stood at or after `at`; absent ones are gone.
+
+        A machine younger than the observation stays: it was ordered meanwhile.
+        """
+        seen = {machine.name: machine for machine in machines}
+        kinds = {name for name, view in self.environments.items() if view.provider == provider}
+        for name, machine in list(self.machines.items()):
+            if machine.environment in kinds and name not in seen and machine.launched_at < at:
+                del self.machines[name]
+                self.retiring.pop(name, None)
+                self.touch_node(name)
+        for name, machine in seen.items():
+            if self.machines.get(name) != machine:
+                self.machines[name] = machine
+                self.touch_node(name)
+        self.observed_at[provider] = at
+        for name in [name for name in (*self.live_on, *self.kept_by) if name not in self.nodes]:
+            self.touch_node(name)
+
+    def retire(self, machine: str, why: str) -> None:
+        """Take in that a machine is on its way out: nothing is placed on it any more."""
+        self.retiring[machine] = why
+        self.touch_node(machine)
+
+    def machines_of(self, environment: str) -> list[Machine]:
+        """Return an environment's machines by name."""
+        return sorted((m for m in self.machines.values() if m.environment == environment), key=lambda m: m.name)

@@ -1,0 +1,171 @@
+"""The installed `kubectl batchyard` against a real operator and real kubelets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster.lab import Lab, tool
+from cluster.rest import Body, until
+from cluster.specs_of_jobs import managed, shape, shell, simulated
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def plugin(lab: Lab) -> Iterator[Lab]:
+    """Environments, queues and a definition whose jobs run what they are told."""
+    lab = replace(lab, namespace=lab.new_namespace("plugin"))
+    lab.environment("cli", managed("docker", [shape(1)], 2, scaleDownDelaySeconds=30))
+    lab.environment("cli-tiny", managed("simulated", [shape(1)], 1))
+    lab.queue("cli", "cli")
+    lab.queue("cli-tiny", "cli-tiny")
+    lab.queue("cli-held", "cli-tiny", state="Held")
+    lab.definition("cli-sh", parameters={"script": {"required": True}}, template=shell("Ref::script"))
+    licence = {"kind": "ConsumableResource", "metadata": {"name": lab.named("cli-licence")}, "spec": {"total": 1}}
+    lab.api.create(licence)
+    yield lab
+    lab.api.delete("ConsumableResource", lab.named("cli-licence"))
+
+
+@pytest.fixture(scope="module")
+def kubectl(plugin: Lab) -> Run:
+    """Run `kubectl batchyard` as a user does who has installed the package."""
+    path = f"{Path(sys.executable).parent}:{Path(tool('kubectl')).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "KUBECONFIG": plugin.api.kubeconfig}
+
+    def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [tool("kubectl"), "batchyard", *words, "-n", plugin.namespace]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def submit(plugin: Lab, script: str, name: str, *more: str) -> list[str]:
+    return ["submit", "cli-sh", "-p", f"script={script}", "--name", name, "-q", plugin.named("cli"), *more]
+
+
+def test_wait_returns_the_jobs_own_outcome(plugin: Lab, kubectl: Run) -> None:
+    good = kubectl(*submit(plugin, "echo fine", "cli-good", "--wait"))
+    assert good.stdout == "batchjob.batchyard.dev/cli-good created\n"
+    assert good.stderr.splitlines()[-1].startswith("cli-good succeeded")
+    bad = kubectl(*submit(plugin, "echo oops; exit 7", "cli-bad", "--wait"), code=7)
+    assert "cli-bad failed: container 'main' exited with code 7: oops" in bad.stderr
+    assert kubectl("logs", "cli-good").stdout == "fine\n"
+
+
+def test_children_are_followed_read_and_tried_again(plugin: Lab, kubectl: Run) -> None:
+    index = "$AWS_BATCH_JOB_ARRAY_INDEX"
+    script = f"echo child {index}; sleep 1; [ {index} != 2 ] || exit 5"
+    done = kubectl(*submit(plugin, script, "cli-array", "--array", "4", "--follow"), code=5)
+    lines = done.stdout.splitlines()
+    assert sorted(lines[1:]) == [f"{n}: child {n}" for n in range(4)]
+    assert kubectl("logs", "cli-array").stdout.splitlines() == [f"{n}: child {n}" for n in range(4)]
+    assert kubectl("logs", "cli-array", "--index", "1-2", "--tail", "1").stdout == "1: child 1\n2: child 2\n"
+    again = kubectl("retry", "cli-array", "--wait", code=5)
+    assert again.stdout == "batchjob.batchyard.dev/cli-array-r1 created for the children 2\n"
+    assert plugin.read("cli-array-r1")["status"]["array"]["failed"] == "2"
+
+
+def test_follow_prints_while_the_job_runs_and_stop_ends_it(plugin: Lab, kubectl: Run) -> None:
+    kubectl(*submit(plugin, "echo begun; sleep 600", "cli-slow"))
+    plugin.phase("cli-slow", "Running")
+    command = [str(Path(sys.executable).parent / "kubectl-batchyard"), "logs", "-f", "cli-slow", "-n", plugin.namespace]
+    environment = {**os.environ, "KUBECONFIG": plugin.api.kubeconfig, "PYTHONUNBUFFERED": "1"}
+    follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "begun\n"
+    assert "cli-slow is told to terminate" in kubectl("stop", "cli-slow", "--reason", "seen enough").stderr
+    assert follower.wait(SECONDS) == 0
+    assert "seen enough" in plugin.failed("cli-slow")["message"]
+    assert "cli-slow failed: " in kubectl("explain", "cli-slow").stdout
+
+
+def test_pod_that_is_gone_is_said(plugin: Lab, kubectl: Run) -> None:
+    kubectl(*submit(plugin, "echo last words; exit 1", "cli-gone", "--wait"), code=1)
+    plugin.api.delete("Pod", plugin.read("cli-gone")["status"]["attempts"][0]["pod"], plugin.namespace)
+    until(lambda: not plugin.api.list("Pod", plugin.namespace, labelSelector="batchyard.dev/job-name=cli-gone"))
+    done = kubectl("logs", "cli-gone")
+    assert "not there any more: pod cli-gone-1 of attempt 1" in done.stderr
+    assert "last words" in done.stdout
+
+
+def test_main_node_is_read_unless_others_are_named(plugin: Lab, kubectl: Run) -> None:
+    script = "echo node $AWS_BATCH_JOB_NODE_INDEX; sleep 2"
+    groups = [{"nodes": "0:", "template": shell(script)}]
+    plugin.job("cli-gang", "cli", multiNode={"nodes": 2, "mainNode": 1, "groups": groups})
+    plugin.succeeded("cli-gang", SECONDS)
+    assert kubectl("logs", "cli-gang").stdout == "1: node 1\n"
+    assert kubectl("logs", "cli-gang", "--index", "0-1").stdout == "0: node 0\n1: node 1\n"
+
+
+def _causes(plugin: Lab) -> dict[str, tuple[Body, str, str]]:
+    """Jobs that wait: each with the reason, and words that its explanation has."""
+    tiny, licence = plugin.named("cli-tiny"), plugin.named("cli-licence")
+    small = simulated(600_000, cpu="500m", memory="64Mi")
+    return {
+        "cli-large": ({"template": simulated(cpu="64")}, "JobTooLarge", f"add a larger instance type to {tiny}"),
+        "cli-full": ({"template": simulated(cpu="900m")}, "AtMaxVCpus", f"spec.maxVCpus of ComputeEnvironment {tiny}"),
+        "cli-after": ({"template": small, "dependsOn": [{"job": "cli-holder"}]}, "WaitingForDependencies",
+                      "job cli-holder to have succeeded: Running"),
+        "cli-short": ({"template": small, "consumables": [{"name": licence}]}, "ConsumableUnavailable",
+                      f"1 of {licence}: 0 of 1 available, held by {plugin.namespace}/cli-holder 1"),
+    }  # fmt: skip
+
+
+def test_explain_tells_five_causes_of_waiting(plugin: Lab, kubectl: Run) -> None:
+    small = simulated(600_000, cpu="500m", memory="64Mi")
+    plugin.job("cli-holder", "cli-tiny", template=small, consumables=[{"name": plugin.named("cli-licence")}])
+    plugin.phase("cli-holder", "Running")
+    plugin.job("cli-held", "cli-held", template=small)
+    wanted = {"cli-held": ("QueueHeld", f"kubectl patch jobqueue {plugin.named('cli-held')}")}
+    for name, (spec, reason, words) in _causes(plugin).items():
+        plugin.job(name, "cli-tiny", **spec)
+        wanted[name] = (reason, words)
+    where = f"http://127.0.0.1:{plugin.operator.port}"
+    for name, (reason, words) in wanted.items():
+        plugin.reason(name, reason)
+        asked, read = kubectl("explain", name, "--operator", where).stdout, kubectl("explain", name).stdout
+        for text in (asked, read):
+            assert f"{name} waits in queue " in text
+            assert reason in text.splitlines()[0]
+            assert words in text, text
+        assert "could not be asked" not in asked
+        assert "(from the job's status; the operator could not be asked)" in read
+    _look_at_all_of_it(plugin, kubectl)
+    kubectl("stop", "cli-holder", *wanted)
+
+
+def _look_at_all_of_it(plugin: Lab, kubectl: Run) -> None:
+    table = kubectl("list", "-q", plugin.named("cli-tiny")).stdout
+    assert [line for line in table.splitlines() if line.split()[:3] == ["cli-large", "Runnable", "JobTooLarge"]]
+    assert "cli-holder Running\n└── cli-after Pending\n" in kubectl("graph", "cli-after").stdout
+    queues = kubectl("top", "--once").stdout
+    row = next(line.split() for line in queues.splitlines() if line.startswith(plugin.named("cli-tiny") + " "))
+    assert row[1] == "Valid"
+
+
+def test_cost_and_describe_tell_what_the_statuses_do(plugin: Lab, kubectl: Run) -> None:
+    kubectl(*submit(plugin, "sleep 2", "cli-paid", "--wait"))
+    cost = yaml.safe_load(kubectl("cost", "cli-paid", "-o", "yaml").stdout)
+    assert float(cost["total"]["amount"]) == float(plugin.read("cli-paid")["status"]["cost"]["amount"]) > 0
+    text = kubectl("describe", "cli-paid").stdout
+    assert "Definition:   cli-sh, revision 1" in text
+    assert plugin.named("cli") in text
+
+
+def test_refusals_come_from_the_real_server(plugin: Lab, kubectl: Run) -> None:
+    refused = kubectl(*submit(plugin, "true", "cli-wrong", "--array", "1"), code=2)
+    assert "array.size is from 2 to 100000" in refused.stderr
+    assert "no Job 'cli-wrong'" in kubectl("stop", "cli-wrong", code=2).stderr

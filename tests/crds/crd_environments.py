@@ -1,0 +1,52 @@
+"""What turns a good ComputeEnvironment bad: (path, value, words of the refusal)."""
+
+from typing import Any
+
+SHAPE = {"name": "c8", "cpu": 8, "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
+_LATER = "is not available in this version of Batchyard; "
+BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
+    ("provider", None, "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}"),
+    ("provider", {}, "spec.provider names exactly one provider; write for example provider: {docker: {}}"),
+    ("provider", {"docker": {}, "simulated": {}}, "spec.provider names exactly one provider"),
+    ("provider", {"karpenter": {"pool": "a"}}, f"spec.provider.karpenter {_LATER}use provider.docker"),
+    ("provider", {"clusterAPI": {}}, f"spec.provider.clusterAPI {_LATER}use provider.docker"),
+    ("provider", {"ec2": {}}, f"spec.provider.ec2 {_LATER}use provider.docker"),
+    ("type", "Unmanaged", "spec.provider is for Managed environments; leave it out"),
+    ("nodeSelector", {"a": "b"}, "spec.nodeSelector is for Unmanaged environments; leave it out"),
+    ("instanceTypes", [], "spec.instanceTypes is empty; a Managed environment needs at least one"),
+    ("instanceTypes", None, "spec.instanceTypes is empty; a Managed environment needs at least one"),
+    ("instanceTypes", [SHAPE] * 2, 'instanceTypes[1]: Duplicate value: {"name":"c8"}'),
+    (
+        "instanceTypes.0.cpu",
+        "lots",
+        'instanceTypes[0].cpu: Invalid value: "lots": this is not a Kubernetes quantity above 0',
+    ),
+    ("instanceTypes.0.cpu", 0, "instanceTypes[0].cpu: Invalid value: 0: this is not a Kubernetes quantity above 0"),
+    ("instanceTypes.0.cpu", "0.0", "this is not a Kubernetes quantity above 0; write for example 4"),
+    ("instanceTypes.0.memory", "-1Gi", "this is not a Kubernetes quantity above 0; write for example 4"),
+    ("instanceTypes.0.memory", None, "instanceTypes[0].memory: Required value"),
+    ("instanceTypes.0.extended", {"nvidia.com/gpu": "x"}, "this is not a Kubernetes quantity above 0"),
+    ("instanceTypes.0.pricePerHour", 0.34, 'pricePerHour in body must be of type string: "number"'),
+    ("instanceTypes.0.pricePerHour", "-1", 'pricePerHour: Invalid value: "-1": this is not a decimal number in quotes'),
+    ("instanceTypes.0.pods", 0, "instanceTypes[0].pods in body should be greater than or equal to 1"),
+    ("minVCpus", 17, "spec.minVCpus is above spec.maxVCpus; lower the one or raise the other"),
+    ("minVCpus", -1, "spec.minVCpus in body should be greater than or equal to 0"),
+    ("maxVCpus", None, "spec.maxVCpus is missing"),
+    ("allocationStrategy", "BestFit", "spec.allocationStrategy can only be BestFitProgressive in this version"),
+    ("maxPricePercent", 50, f"spec.maxPricePercent {_LATER}leave it out"),
+    ("scaleDownDelaySeconds", -1, "scaleDownDelaySeconds in body should be greater than or equal to 0"),
+    ("nodeStartTimeoutSeconds", 9, "nodeStartTimeoutSeconds in body should be greater than or equal to 10"),
+    (
+        "nodeTemplate",
+        {"labels": {"kubernetes.io/role": "a"}},
+        "labels may not be of kubernetes.io, k8s.io or batchyard.dev",
+    ),
+    (
+        "nodeTemplate",
+        {"labels": {"batchyard.dev/queue": "a"}},
+        "labels may not be of kubernetes.io, k8s.io or batchyard.dev",
+    ),
+    ("nodeTemplate", {"labels": {"a b": "c"}}, "a label's key is [prefix/]name of letters"),
+    ("nodeTemplate", {"labels": {"a": "b c"}}, "a label's value has letters, digits"),
+    ("nodeTemplate", {"taints": [{"key": "a", "effect": "No"}]}, 'taints[0].effect: Unsupported value: "No"'),
+]

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of providers."""
+
+from docker_nodes import lab
+
+__all__ = ["lab"]
