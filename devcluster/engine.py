@@ -123,7 +123,7 @@ def _started_by_systemd() -> bool:
 
 
 def _start(site: Site) -> None:
-    """Start both daemons; what an engine of ours that was killed hard left behind goes first."""
+    """Start both daemons; what an engine of ours that was killed hard left behind goes, dead nodes included."""
     if "dockerd" not in running(site.layout):
         stop(running(site.layout).values(), site.layout)
         sweep(site)
@@ -131,6 +131,8 @@ def _start(site: Site) -> None:
     _remember_forwarding(site)
     _start_one(_containerd(site), site, site.containerd_socket.is_socket)
     _start_one(_dockerd(site), site, answers)
+    # No node lives through the end of its engine; its name and its slot would be taken for ever if its cluster is gone.
+    _remove_nodes()
 
 
 def _remember_forwarding(site: Site) -> None:

@@ -86,6 +86,7 @@ def test_an_engine_killed_hard_is_mended_and_its_end_leaves_nothing(sandbox: San
     sandbox.run("docker", "load", "--quiet", "--input", str(image))
     label = ["--label", "batchyard.dev/cluster=x", "--network", "none", "--volume", "/somewhere"]
     sandbox.run("docker", "run", "--detach", "--name", "node", *label, "batchyard.dev/busybox:1", "sleep", "987654")
+    sandbox.run("docker", "create", "--name", "somebody-elses", "--network", "none", "batchyard.dev/busybox:1")
 
     for pid, line in sandbox.processes().items():
         if line.startswith(("dockerd", "containerd ")):
@@ -95,9 +96,11 @@ def test_an_engine_killed_hard_is_mended_and_its_end_leaves_nothing(sandbox: San
 
     assert "started" in sandbox.engine("up")
     assert not sleepers()
-    assert "Exited" in sandbox.run("docker", "ps", "--all", "--format", "{{.Status}}").stdout
+    # A dead node would keep its name from the next one of that name, whose cluster may be another.
+    assert sandbox.run("docker", "ps", "--all", "--format", "{{.Names}}").stdout == "somebody-elses\n"
+    assert sandbox.run("docker", "volume", "ls", "--quiet").stdout == ""
 
-    assert "1 node(s) removed, the docker engine has been stopped" in sandbox.engine("down")
+    assert "0 node(s) removed, the docker engine has been stopped" in sandbox.engine("down")
     assert sandbox.processes() == {}
     assert sandbox.traces() == []
     assert sorted(path.name for path in sandbox.directory.iterdir()) == ["cache", "cluster"]
