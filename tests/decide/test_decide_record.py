@@ -141,7 +141,7 @@ class TestWaiting:
         known.noted["uid-job"] = Note("Runnable/NodesStarting", NOW - 50, NOW - 50)
         plan = decide(known, NOW)
         assert written(plan) == []
-        assert plan.notes["uid-job"] == Note("Runnable/JobTooLarge", NOW, NOW - 50)
+        assert plan.notes["uid-job"] == Note("Runnable/JobTooLarge", NOW, NOW - 50, fronted=NOW)
 
     def test_positions_are_rewritten_every_half_minute_at_most(self) -> None:
         known = store(*pool_of(), job("a", **BIG), job("b", **BIG))
@@ -159,7 +159,20 @@ class TestWaiting:
         plan = decide(known, NOW + 2)
         assert status(plan, "j099")["waiting"]["position"] == 100
         assert "uid-j100" not in {record.job for record in of(plan, Record)}, "behind the front one is told later"
-        assert status(decide(known, NOW + 10), "j100")["waiting"]["position"] is None
+        assert "uid-j100" not in {record.job for record in of(decide(known, NOW + 29), Record)}
+        assert status(decide(known, NOW + 30), "j100")["waiting"]["position"] is None
+
+    def test_who_has_just_come_to_the_front_is_told_two_seconds_later(self) -> None:
+        jobs = [job(f"j{i:03}") for i in range(101)]
+        known = store(*pool_of(max_vcpus=8), pod("a", requests=Resources(cpu=8000, pods=1)), *jobs)
+        known.unavailable["pool", "c8"] = Refusal("InsufficientCapacity", "none left", NOW + 99)
+        for at in (NOW, NOW + 2):
+            settle(known, decide(known, at))
+        known.remove(job("j000"))
+        known.noted.update(decide(known, NOW + 20).notes)
+        assert "uid-j100" not in {record.job for record in of(decide(known, NOW + 21), Record)}
+        said = status(decide(known, NOW + 22), "j100")["waiting"]
+        assert (said["position"], said["since"]) == (100, "2027-01-15T08:00:00Z")
 
     def test_whom_no_waiting_helps_is_told_at_once_wherever_he_stands(self) -> None:
         known = store(*pool_of(max_vcpus=8), *(job(f"j{i:03}") for i in range(120)), job("x-large", **BIG))
@@ -177,6 +190,14 @@ class TestWaiting:
 
         assert len(running_since(49)) == 49
         assert not running_since(50)
+
+    def test_in_a_crowd_nothing_at_all_is_told_of_an_attempt_of_a_few_seconds(self) -> None:
+        names = [f"j{i:02}" for i in range(50)]
+        known = store(*pool_of("n1"), *map(job, names))
+        for name in names:
+            known.apply(pod(name, phase="Running", containers=(running(NOW),)))
+        assert not of(decide(known, NOW + 4), Record)
+        assert len(of(decide(known, NOW + 5), Record)) == 50
 
     def test_after_a_restart_nothing_is_written_again(self) -> None:
         known = store(*pool_of(), job(**BIG))

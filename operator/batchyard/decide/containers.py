@@ -19,9 +19,11 @@ Container = Mapping[str, Any]
 Template = Mapping[str, Any]
 
 _ONLY_BESIDE = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "restartPolicy")
-# Runs "$@" as a child that gets our SIGTERM, notes its exit code where kubectl shows it, and exits with 0.
+# Runs "$@" as a child that gets our SIGTERM, notes its exit code where kubectl shows it, and exits with 0. A signal may
+# come before `child` is known: so the trap stands first, and what it could not pass on is passed on after.
 _WRAPPER = (
-    'log=$0; "$@" & child=$!; trap "kill -TERM $child" TERM INT; wait $child; code=$?; '
+    "log=$0; trap 'told=1; kill -TERM $child 2>/dev/null' TERM INT; "
+    '"$@" & child=$!; if [ -n "$told" ]; then kill -TERM $child; fi; wait $child; code=$?; '
     "while kill -0 $child 2>/dev/null; do wait $child; code=$?; done; "
     'if [ "$code" != 0 ]; then echo "exited with code $code" >"$log"; fi; exit 0'
 )

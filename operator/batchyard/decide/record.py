@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -24,11 +25,11 @@ from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.views import Attempt, JobStatus, Pod
 
 PROGRESS_HOLD = 1.0  # seconds an attempt must run to be worth the one write that a job has on its way
-LATER_HOLD = 5.0  # the same where that write is spent already, and for Starting, which seldom lasts
+LATER_HOLD = 5.0  # the same where that write is spent already, in a crowd, and for Starting, which seldom lasts
 CROWD = 50  # so many live attempts, and a second write on the way is no longer made for what ends soon
 CROWDED_HOLD = 15.0  # seconds an attempt must last among a crowd to be worth a second write
-WAITING_HOLD = 2.0  # seconds a reason to wait must last
-BEHIND_HOLD = 10.0  # age of a job behind the front of its queue before it is told why it waits: most start earlier
+WAITING_HOLD = 2.0  # seconds a reason to wait must last, and a job stay at the front of its queue: most start sooner
+BEHIND_HOLD = 30.0  # age of a job behind the front of its queue before it is told why it waits: most start earlier
 CHANGE_HOLD = 10.0  # seconds between rewrites of a reason at the front
 WAITING_REFRESH = 30.0  # seconds between rewrites of positions
 FIRST = "/first"  # in a note: the job is first in line, and its queue limits how long it may be
@@ -111,8 +112,7 @@ def _progress(cycle: Cycle, standing: Standing, later: float) -> None:
     pod = max(live, key=lambda pod: pod.attempt)
     if _is_written(standing, pod):
         return
-    first = standing.job.status.phase == Phase.Submitted and standing.phase == Phase.Running
-    due = standing.since + (PROGRESS_HOLD if first and standing.multi_node is None else later)
+    due = standing.since + _hold(standing, later)
     if standing.multi_node is not None:
         due = max(due, _told_of_nodes(cycle, standing))
     if cycle.now < due and not _new_ends(standing):
@@ -123,6 +123,14 @@ def _progress(cycle: Cycle, standing: Standing, later: float) -> None:
         if standing.multi_node is not None:
             cycle.plan.notes[standing.job.uid] = Note(_NODES, standing.since, cycle.now)
         cycle.do(Record(standing.job.uid, status, Lane.Progress))
+
+
+def _hold(standing: Standing, later: float) -> float:
+    """Return how long progress must last to be written: less where it is the first write on a job's way."""
+    first = standing.job.status.phase == Phase.Submitted and standing.phase == Phase.Running
+    if not first or standing.multi_node is not None:
+        return later
+    return PROGRESS_HOLD if later < CROWDED_HOLD else LATER_HOLD
 
 
 def _told_of_nodes(cycle: Cycle, standing: Standing) -> float:
@@ -166,8 +174,9 @@ def _waiting(cycle: Cycle, standing: Standing, place: Position | None) -> None:
 def _told_at(standing: Standing, note: Note, place: Position | None) -> float:
     due = note.since + WAITING_HOLD
     hopeless = standing.outlook is not None and standing.outlook.hopeless
-    behind = bool(standing.asks) and place is None and not hopeless
-    return max(due, standing.job.created + BEHIND_HOLD) if behind else due
+    if hopeless or not standing.asks:
+        return due
+    return max(due, standing.job.created + BEHIND_HOLD if place is None else note.fronted + WAITING_HOLD)
 
 
 def _is_new_mistake(standing: Standing) -> bool:
@@ -196,7 +205,7 @@ def _refresh(cycle: Cycle, standing: Standing, note: Note, place: Position | Non
     elif _differs(standing.job.status, _explained(cycle, standing, note, place), ("reason", "message", "waiting")):
         _write_waiting(cycle, standing, note, place)
     else:
-        cycle.plan.notes[standing.job.uid] = Note(note.token, note.since, cycle.now)
+        cycle.plan.notes[standing.job.uid] = replace(note, written=cycle.now)
 
 
 def _explained(cycle: Cycle, standing: Standing, note: Note, place: Position | None) -> dict[str, Any]:
@@ -214,7 +223,7 @@ def _explained(cycle: Cycle, standing: Standing, note: Note, place: Position | N
 
 
 def _write_waiting(cycle: Cycle, standing: Standing, note: Note, place: Position | None) -> None:
-    cycle.plan.notes[standing.job.uid] = Note(note.token, note.since, cycle.now)
+    cycle.plan.notes[standing.job.uid] = replace(note, written=cycle.now)
     cycle.do(Record(standing.job.uid, _explained(cycle, standing, note, place), Lane.Waiting))
 
 
@@ -225,10 +234,15 @@ def waits_since(cycle: Cycle, standing: Standing) -> float:
 
 
 def _note(cycle: Cycle, standing: Standing) -> Note:
-    note, token = _known_note(cycle, standing), _token(cycle, standing)
-    behind = bool(standing.asks) and standing.job.uid not in cycle.positions
-    if note is None or not (note.token == token or (behind and _alike(note.token, token))):
-        note = cycle.plan.notes[standing.job.uid] = Note(token, cycle.now, note.written if note else 0.0)
+    known, token, uid = _known_note(cycle, standing), _token(cycle, standing), standing.job.uid
+    note = known or Note(token, cycle.now)
+    at_front = uid in cycle.positions
+    behind = bool(standing.asks) and not at_front
+    if not (note.token == token or (behind and _alike(note.token, token))):
+        note = replace(note, token=token, since=cycle.now)
+    note = replace(note, fronted=(note.fronted or cycle.now) if at_front else 0.0)
+    if note != known:
+        cycle.plan.notes[uid] = note
     return note
 
 

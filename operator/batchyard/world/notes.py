@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a job is said to wait for, since when, and when that was last written."""
+    """What a job is said to wait for, since when, when that was last written, and since when it is at the front."""
 
     token: str
     since: float
     written: float = 0.0
+    fronted: float = 0.0  # 0: it is not
 
 
 @dataclass(frozen=True, slots=True)
