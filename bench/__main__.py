@@ -69,7 +69,7 @@ def _outcome(verdicts: Sequence[Verdict], failures: Sequence[str]) -> int:
 
 
 def _entries(options: argparse.Namespace) -> list[catalogue.Entry]:
-    entries = catalogue.quick() if options.quick else list(catalogue.CATALOGUE)
+    entries = catalogue.quick() if options.quick else catalogue.whole()
     if options.subjects:
         wanted = {entry.name for entry in catalogue.chosen(options.subjects)}
         entries = [entry for entry in (entries if options.quick else catalogue.CATALOGUE) if entry.name in wanted]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from bench import arrivals, chains, floors, killed, throughput, waiting
+from bench import arrivals, chains, floors, killed, soak, throughput, waiting
 from bench.arena import DEFAULTS, LIFTED, Flags
 from bench.trial import Subject
 
@@ -21,6 +21,7 @@ class Entry:
     quick: int = 0
     flags: Flags | None = None  # absent: client limits lifted
     once: bool = False  # not repeated: it takes long, or many samples are its own repetition
+    apart: bool = False  # run only when it is named
 
     @property
     def settings(self) -> Flags:
@@ -52,12 +53,18 @@ CATALOGUE = (
     Entry("W6@1000", "jobs that wait", waiting.queued_jobs, 1000, once=True),
     Entry("W6@10000", "jobs that wait", waiting.queued_jobs, 10_000, once=True),
     Entry("W6", "jobs that wait", waiting.queued_jobs, 100_000, 2000, once=True),
+    Entry("soak", "half of W1's rate for so many seconds, killed at random", soak.soak, 3600, once=True, apart=True),
 )
 
 
 def quick() -> list[Entry]:
     """Return the short run: W1, W3, W6 and their floors."""
     return [replace(entry, size=entry.quick) for entry in CATALOGUE if entry.quick]
+
+
+def whole() -> list[Entry]:
+    """Return everything that `make bench` runs."""
+    return [entry for entry in CATALOGUE if not entry.apart]
 
 
 def chosen(names: Iterable[str]) -> list[Entry]:

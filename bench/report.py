@@ -41,6 +41,8 @@ _SPECIAL = {
     "kills": "kills",
     "lost": "jobs lost",
     "twice": "jobs run twice",
+    "failed": "jobs failed",
+    "growth": "operator memory at the end beside that at the beginning of its last life",
 }
 _SPECIAL |= {
     f"bound.{rate}.p{share}": f"submission to bound at {rate} jobs/s, p{share}, s"

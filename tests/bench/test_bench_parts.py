@@ -10,6 +10,7 @@ import pytest
 from bench.arrivals import launch_waits
 from bench.killed import damage
 from bench.rounds import order
+from bench.soak import Lives, moments
 from bench.thresholds import Run, judge, load
 from bench.throughput import statuses_a_second
 from bench.watch import Timeline, _Object
@@ -161,3 +162,22 @@ def test_the_report_says_what_was_measured_and_what_falls_short(tmp_path: Path) 
     text = report.summary(runs, verdicts)
     assert "**short by 20 %**" in text
     assert "| B0 | bare pods with spec.nodeName | 100 | 100 |" in text
+
+
+def test_the_soak_kills_at_the_same_moments_and_leaves_the_end_alone() -> None:
+    found = moments(2400)
+    assert found == moments(2400)
+    assert found == sorted(found)
+    assert 10 < len(found) < 50
+    assert found[-1] < 2400
+
+
+def test_memory_is_compared_within_the_last_life_once_it_has_settled() -> None:
+    grows = [(float(at), 50 if at < 1120 else 100 + at // 100) for at in range(1000, 2000, 5)]
+    assert Lives(3, grows).growth() == pytest.approx(118 / 112, abs=0.02)
+    assert Lives(0, [(float(at), 70) for at in range(0, 100, 5)]).growth() == 1
+
+
+def test_what_is_run_only_by_name_is_no_part_of_the_whole() -> None:
+    assert "soak" not in {entry.name for entry in catalogue.whole()}
+    assert [entry.name for entry in catalogue.chosen(["soak"])] == ["soak"]
