@@ -20,6 +20,8 @@ from xdist.workermanage import WorkerController
 
 _ROOT = Path(__file__).parents[1]
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+# Folders whose modules any worker may take, so that none of them is left with a long tail.
+_BY_MODULE = frozenset({"cluster", "crash", "devcluster", "properties"})
 # One fixture submits the jobs of all these modules at once.
 _STORY = re.compile(r"tests/cluster/test_cluster_[a-gikm]_")
 # What takes longest begins first; the third worker begins with what needs no operator in its cluster.
@@ -57,13 +59,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist's groups by mark do not work with pytest 9.2
-    """Gives a worker all tests of a folder, of tests/cluster a module at a time."""
+    """Gives a worker all tests of a folder, of the large ones a module at a time."""
 
     def _split_scope(self, nodeid: str) -> str:
         if _STORY.match(nodeid):
             return "cluster/story"
         folder, module = nodeid.split("::")[0].split("/")[1:3]
-        return f"{folder}/{module}" if folder == "cluster" else folder
+        return f"{folder}/{module}" if folder in _BY_MODULE else folder
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """A worker goes on in the folder where it is: it has the operator."""
