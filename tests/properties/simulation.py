@@ -254,15 +254,15 @@ class Simulation:
     def persist(self) -> None:
         """Wait until all jobs have ended and all machines are gone, whatever writes may fail."""
         self._end_the_endless()
-        listed = False
+        listed = -1  # how many writes there had been at the last list
         end = self.world.now + HORIZON
         while self.world.now < end:
             self._make_environments()  # one that was being deleted is gone only now
             plan = self._rest()
             if self.done() and not plan.verbs and (plan.wake or math.inf) > self.world.now + 3:
-                if listed:
+                if listed == self.faults.count:
                     return
-                listed = True
+                listed = self.faults.count  # what it brings to light is written, and that may fail as well
                 self._list_again()
                 continue
             due = [plan.wake or math.inf, *self.world._due(), *([self.world.now + 1] if plan.verbs else [])]
