@@ -151,7 +151,9 @@ def lab() -> Iterator[Lab]:
     lab.names += lab.observe()
     lab.close()
     # A run that was killed leaves its nodes on the engine, and with them their names, whose cluster may be gone.
-    for left in lab.engine.containers.list(all=True, filters={"label": "batchyard.dev/compute-environment=docker-tests"}):
+    for left in lab.engine.containers.list(
+        all=True, filters={"label": "batchyard.dev/compute-environment=docker-tests"}
+    ):
         left.remove(v=True, force=True)
     lab.names.clear()
     yield lab

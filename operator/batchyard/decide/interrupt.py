@@ -9,14 +9,15 @@ from batchyard.world.store import Store
 
 def node_trouble(store: Store, name: str) -> str | None:
     """Return why the node is about to go, in words that follow its name, None if it is well."""
-    machine, node = store.machines.get(name), store.nodes.get(name)
     if name in store.retiring:
         return store.retiring[name]
-    if machine is not None and machine.state == MachineState.Interrupted:
+    machine = store.machines.get(name)
+    if machine is not None and machine.state is MachineState.Interrupted:
         return "is being reclaimed (interruption notice)"
-    if machine is not None and machine.state == MachineState.Failed:
+    if machine is not None and machine.state is MachineState.Failed:
         return f"has failed: {machine.message}".rstrip(": ")
-    if node is None:
-        return None
-    notice = next((taint.key for taint in node.taints if taint.key in NOTICES), None)
-    return f"is being reclaimed (taint {notice})" if notice else None
+    node = store.nodes.get(name)
+    for taint in node.taints if node is not None else ():
+        if taint.key in NOTICES:
+            return f"is being reclaimed (taint {taint.key})"
+    return None

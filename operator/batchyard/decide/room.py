@@ -110,8 +110,9 @@ def keep(pools: Mapping[str, Pool], environment: str, rooms: Iterable[tuple[str,
 
 
 def _managed(store: Store, pool: Pool) -> None:
+    shapes = {shape.name: shape for shape in reversed(pool.environment.shapes)}
     for machine in store.machines_of(pool.environment.name):
-        shape = next((s for s in pool.environment.shapes if s.name == machine.instance_type), None)
+        shape = shapes.get(machine.instance_type)
         node = store.nodes.get(machine.name)
         size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
         pool.vcpus += size
@@ -146,8 +147,14 @@ def has_jobs(store: Store, node: str) -> bool:
 
 
 def _node_slot(store: Store, node: Node, shape: Shape | None) -> Slot:
-    taints = tuple(t for t in node.taints if t.key != names.ENVIRONMENT and not t.key.startswith("node.kubernetes.io/"))
+    # Most have but the one that keeps others' pods away, and there are many of them.
+    taints = () if len(node.taints) == 1 and node.taints[0].key == names.ENVIRONMENT else _telling(node.taints)
     return Slot(node.name, node.allocatable - store.used.get(node.name, NOTHING), node.labels, taints, True, shape)
+
+
+def _telling(taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
+    """Return the taints that a pod of ours must tolerate by itself."""
+    return tuple(t for t in taints if t.key != names.ENVIRONMENT and not t.key.startswith("node.kubernetes.io/"))
 
 
 def _unmanaged(store: Store, pool: Pool) -> None:
@@ -183,8 +190,18 @@ def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
 
 
 def best(slots: Iterable[Slot], needs: Needs, taste: Taste) -> Slot | None:
-    """Return the slot that the pod leaves fullest (best fit); ready and untried ones first; ties by name."""
-    return min(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, taste), default=None)
+    """Return the slot that the pod leaves fullest (best fit); ready and untried ones first; ties by name.
+
+    Whether a slot accepts the pod is asked last, and of those only that would be better than what was found.
+    """
+    cpu, found, rank = needs.requests.cpu, None, None
+    for slot in slots:
+        if slot.free.cpu < cpu:
+            continue
+        its = _rank(slot, taste)
+        if (rank is None or its < rank) and slot.name not in taste.avoid and slot.accepts(needs):
+            found, rank = slot, its
+    return found
 
 
 def ranked(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:

@@ -154,11 +154,11 @@ def _per_vcpu(shape: Shape, capacity_type: str, missing: int) -> Decimal:
 
 def shrink(cycle: Cycle, pool: Pool) -> None:
     """Retire the machines that have failed, never came up, were reclaimed or have been idle long enough or make way."""
-    environment = pool.environment
+    environment, retiring = pool.environment, cycle.store.retiring
     if not environment.managed:
         return
     for machine in cycle.store.machines_of(environment.name):
-        if machine.name in cycle.store.retiring:
+        if machine.name in retiring:
             continue
         fault = _fault(cycle, pool, machine)
         why = fault or pool.yielding.get(machine.name) or _why_retire(cycle, pool, machine)
@@ -241,8 +241,8 @@ def sweep(cycle: Cycle) -> None:
     for _, pod in sorted(store.strays.items()):
         if pod.uid and pod.deleting is None and not pod.removing:
             cycle.do(Remove(pod.namespace, pod.name, pod.uid))
-    for machine in sorted(store.machines.values(), key=lambda machine: machine.name):
-        if machine.environment not in store.environments and machine.name not in store.retiring:
+    for machine in store.machines.without(store.environments):
+        if machine.name not in store.retiring:
             cycle.do(Retire(machine.name, machine.environment, "", "its environment is gone"))
     for name in sorted(store.nodes):
         node = store.nodes[name]

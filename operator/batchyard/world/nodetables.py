@@ -9,6 +9,7 @@ from batchyard.model.labels import INSTANCE_TYPE
 from batchyard.model.machine import Machine
 from batchyard.model.resources import Resources, total
 from batchyard.world.children import CHILDREN
+from batchyard.world.machines import Machines
 from batchyard.world.notes import Refusal
 from batchyard.world.podtables import PodTables
 from batchyard.world.versions import drop, keep
@@ -24,7 +25,7 @@ class NodeTables(PodTables):
         super().__init__()
         self.nodes: dict[str, Node] = {}
         self.environments: dict[str, Environment] = {}
-        self.machines: dict[str, Machine] = {}
+        self.machines = Machines()
         self.observed_at: dict[str, float] = {}  # provider -> start of its last good observation
         self.provider_problems: dict[str, str] = {}  # provider -> why it cannot be used here
         self.unavailable: dict[tuple[str, str], Refusal] = {}  # (environment, instance type) -> why no machine came
@@ -110,5 +111,5 @@ class NodeTables(PodTables):
         self.touch_node(machine)
 
     def machines_of(self, environment: str) -> list[Machine]:
-        """Return an environment's machines by name."""
-        return sorted((m for m in self.machines.values() if m.environment == environment), key=lambda m: m.name)
+        """Return an environment's machines by name; the list is not to be changed."""
+        return self.machines.of(environment)
