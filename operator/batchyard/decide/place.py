@@ -1,26 +1,18 @@
-"""Which waiting job starts where: in order, on the first environment of its queue that has or gets room."""
+"""Which waiting job starts now: in order, each where room is found for it, and not past whom it must wait for."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from math import inf
-
-from batchyard.decide.backfill import Reservation, kind_of, latest_end, reserve
-from batchyard.decide.consume import booked, set_aside, take
+from batchyard.decide.backfill import latest_end
+from batchyard.decide.consume import booked, take
 from batchyard.decide.cycle import Ask, Cycle, wait
-from batchyard.decide.explain import Outlook, Verdict, outlook, too_large
-from batchyard.decide.gang_place import Search, gang_too_large, gather
+from batchyard.decide.explain import Outlook, outlook
+from batchyard.decide.find import Claim, Places, find
 from batchyard.decide.gang_pods import main_start
 from batchyard.decide.limit import held_back
-from batchyard.decide.make_way import make_way
-from batchyard.decide.needs import Needs, Taste
-from batchyard.decide.order import turns, upcoming
+from batchyard.decide.order import turns
 from batchyard.decide.pods import Placement, Run, manifest
-from batchyard.decide.room import Pool, Slot, best, keep
+from batchyard.decide.room import Pool, keep
 from batchyard.decide.roster import Roster
-from batchyard.decide.scale import LOOK_AHEAD, grow
 from batchyard.decide.share import reserved
 from batchyard.model import labels as names
 from batchyard.model.phase import Phase
@@ -28,59 +20,6 @@ from batchyard.model.plan import Start
 from batchyard.world.indexes import first
 
 _BOOKING = Outlook("ConsumableBooking", "what it uses up is being recorded; it starts right after")
-
-
-Kind = tuple[Hashable, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Room found: on a node that is ready (start now) or on one that is on its way (wait for it).
-
-    `seats` has the slot of every node of a multi-node job; its `slot` is one that is not ready, if there is any.
-    """
-
-    pool: Pool
-    slot: Slot
-    before: tuple[Verdict, ...] = ()  # what the environments before this one said
-    seats: Mapping[int, Slot] = field(default_factory=dict)
-
-    def takes(self, ask: Ask) -> list[tuple[Slot, Needs]]:
-        """Return what is taken where."""
-        if not ask.sets:
-            return [(self.slot, ask.needs)]
-        return [(self.seats[node], pods.needs) for pods in ask.sets for node in pods.nodes]
-
-    def verdict(self) -> Verdict:
-        """Say what is waited for when not all nodes are ready."""
-        ready = sum(slot.ready for slot in self.seats.values())
-        more = f" ({ready} of {len(self.seats)} nodes are ready)" if self.seats else ""
-        name, have = self.pool.environment.name, f"{self.slot.name}{more}"
-        return Verdict(name, "NodesStarting", have=have, words=f"node {self.slot.name} of {name!r} is starting{more}")
-
-
-@dataclass(slots=True)
-class Places:
-    """One cycle's search for room; within a cycle room only shrinks, so what found none is not looked for again."""
-
-    cycle: Cycle
-    pools: dict[str, Pool]
-    ahead: list[Ask] = field(default_factory=list)  # asks by rank that come next, as far as anybody looked
-    done: int = 0  # so many of these have had their turn
-    hopeless: dict[tuple[str, Kind], Outlook] = field(default_factory=dict)  # by queue
-    verdicts: dict[tuple[str, Kind], Verdict] = field(default_factory=dict)  # by environment
-    heads: dict[str, Reservation] = field(default_factory=dict)  # by environment: of the first that found no room there
-    keepers: set[int] = field(default_factory=set)  # the asks that `heads` are of
-    strict: dict[str, Ask] = field(default_factory=dict)  # StrictFIFO queue -> the first that does not start now
-
-    def upcoming(self, ask: Ask) -> Sequence[Ask]:
-        """Return the ask that is served now and those right behind it, for which a new node's shape is chosen."""
-        while self.done < len(self.ahead) and _had_its_turn(self.ahead[self.done]):
-            self.done += 1
-        if len(self.ahead) - self.done < LOOK_AHEAD:
-            self.ahead, self.done = upcoming(self.cycle, 8 * LOOK_AHEAD), 0
-        behind = (each for each in islice(self.ahead, self.done, None) if each is not ask and not _had_its_turn(each))
-        return [ask, *islice(behind, LOOK_AHEAD - 1)]
 
 
 def place(cycle: Cycle, pools: dict[str, Pool]) -> None:
@@ -108,10 +47,6 @@ def _begin_anew(roster: Roster) -> None:
     for queue in roster.lines.values():
         for line in queue.values():
             line.outlook = None
-
-
-def _had_its_turn(ask: Ask) -> bool:
-    return ask.passed or ask.served >= ask.count
 
 
 def _serve(places: Places, ask: Ask) -> bool:
@@ -171,128 +106,6 @@ def claim(places: Places, ask: Ask, found: Claim) -> None:
     take(cycle, ask)
     cycle.running[ask.job.spec.queue] += 1
     ask.served += 1
-
-
-def find(places: Places, ask: Ask) -> Claim | Outlook:
-    """Return room for one pod of an ask, or what keeps it waiting."""
-    kind = (ask.job.spec.queue, kind_of(ask))
-    known = places.hopeless.get(kind)
-    if known is not None:
-        return known
-    found = _try_all(places, ask, ask.taste)
-    if isinstance(found, Outlook) and ask.taste.avoid:
-        # Another node is better after a fault, but the same node is better than none.
-        found = _try_all(places, ask, Taste(frozenset(), ask.taste.tried))
-    if isinstance(found, Outlook):
-        places.hopeless[kind] = found
-    return found
-
-
-def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
-    verdicts: list[Verdict] = []
-    for name in places.cycle.store.queues[ask.job.spec.queue].environments:
-        found = _try(places, name, ask, taste)
-        if isinstance(found, Claim):
-            return replace(found, before=tuple(verdicts))
-        verdicts.append(found)
-    if not taste.avoid:
-        _hold_places(places, ask, verdicts)
-    return outlook(verdicts)
-
-
-def _hold_places(places: Places, ask: Ask, verdicts: list[Verdict]) -> None:
-    """Keep for a job that found no room anywhere what becomes free where it waits."""
-    yields = False
-    for number, verdict in enumerate(verdicts):
-        if verdict.waits and verdict.environment not in places.heads:
-            pool = places.pools[verdict.environment]
-            told = None if yields else make_way(places.cycle, pool, ask, verdict)
-            yields, verdicts[number] = yields or told is not None, told or verdict
-            places.heads[verdict.environment] = reserve(places.cycle.store, pool, ask, places.cycle.now)
-            if id(ask) not in places.keepers:  # what it takes, it must not wait for once there is room
-                places.keepers.add(id(ask))
-                set_aside(places.cycle, ask)
-
-
-def _try(places: Places, name: str, ask: Ask, taste: Taste) -> Claim | Verdict:
-    pool, where = places.pools.get(name), (name, kind_of(ask))
-    known = places.verdicts.get(where)
-    if known is not None and not taste.avoid:
-        return known
-    found = Verdict(name, "EnvironmentNotFound") if pool is None else _room(places, pool, ask, taste)
-    if isinstance(found, Verdict) and not taste.avoid:
-        places.verdicts[where] = found
-    return found
-
-
-def _room(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Claim | Verdict:
-    needs, environment, store = ask.needs, pool.environment, places.cycle.store
-    closed = _closed(pool, needs)
-    if closed is not None:
-        return closed
-    head = places.heads.get(environment.name)
-    if head is not None:  # who fits nowhere is told so, and not to wait for its turn
-        unfit = gang_too_large(store, pool, ask) if ask.sets else too_large(store, pool, needs)
-        return _pass(places, pool, ask, taste) or unfit or _behind(pool, head)
-    if ask.sets:
-        return _gathered(Search(places.cycle, pool, ask, places.upcoming(ask)), taste)
-    if pool.limit and pool.used + needs.requests.cpu > pool.limit:
-        return too_large(store, pool, needs) or _at_limit(pool, needs)
-    slot = best([*pool.slots, *pool.planned], needs, taste)
-    if slot is not None:
-        return Claim(pool, slot)
-    unfit = too_large(store, pool, needs)
-    if unfit is not None:
-        return unfit
-    grown = grow(places.cycle, pool, places.upcoming(ask)) if environment.managed else None
-    if isinstance(grown, Slot):
-        return Claim(pool, grown)
-    return grown or Verdict(environment.name, "NodesBusy", str(needs.requests), _largest_free(pool))
-
-
-def _gathered(search: Search, taste: Taste) -> Claim | Verdict:
-    found = gather(search, taste)
-    if isinstance(found, Verdict):
-        return found
-    return Claim(search.pool, min(found.values(), key=lambda slot: slot.ready), seats=found)
-
-
-def _closed(pool: Pool, needs: Needs) -> Verdict | None:
-    environment = pool.environment
-    if environment.deleting:
-        return Verdict(environment.name, "EnvironmentDeleting")
-    if environment.invalid:
-        return Verdict(environment.name, "EnvironmentInvalid", have=environment.invalid)
-    if environment.state == "Disabled":
-        return Verdict(environment.name, "EnvironmentDisabled")
-    if needs.capacity_type not in ("Any", environment.capacity_type):
-        return Verdict(environment.name, "CapacityTypeMismatch", needs.capacity_type, environment.capacity_type)
-    return None
-
-
-def _pass(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Claim | None:
-    """Return room that a job may take past the first that waits there, None if there is none or it may not."""
-    head, needs, until = places.heads[pool.environment.name], ask.needs, latest_end(ask, places.cycle.now)
-    if head.at == inf or ask.sets or (pool.limit and pool.used + needs.requests.cpu > pool.limit):
-        return None
-    pinned = pool.environment.managed and not needs.scheduler
-    slots = (slot for slot in (*pool.slots, *pool.planned) if head.allows(slot, needs, until, pinned=pinned))
-    slot = best(slots, needs, taste)
-    return Claim(pool, slot) if slot is not None else None
-
-
-def _behind(pool: Pool, head: Reservation) -> Verdict:
-    return Verdict(pool.environment.name, "BehindOthers", have=head.sentence())
-
-
-def _at_limit(pool: Pool, needs: Needs) -> Verdict:
-    have = f"{max(pool.limit - pool.used, 0)}m of {pool.environment.max_vcpus} vCPUs free"
-    return Verdict(pool.environment.name, "AtMaxVCpus", f"cpu {needs.requests.cpu}m", have)
-
-
-def _largest_free(pool: Pool) -> str:
-    free = max((slot.free for slot in pool.slots), key=lambda free: (free.cpu, free.memory), default=None)
-    return str(free) if free is not None else "no node"
 
 
 def start(cycle: Cycle, ask: Ask, found: Claim) -> None:
