@@ -174,6 +174,20 @@ class TestWaiting:
         said = status(decide(known, NOW + 22), "j100")["waiting"]
         assert (said["position"], said["since"]) == (100, "2027-01-15T08:00:00Z")
 
+    def test_while_a_crowd_runs_the_front_is_told_after_ten_seconds(self) -> None:
+        def told(jobs: int, at: float) -> bool:
+            live = [job(f"r{i:02}", status={"phase": "Running"}) for i in range(jobs)]
+            known = store(*pool_of("n1", max_vcpus=8), *live, job("waits", template=template(cpu="6")))
+            for each in live:
+                known.apply(pod(each, phase="Running", containers=(running(NOW),), requests=Resources(cpu=100)))
+            known.unavailable["pool", "c8"] = Refusal("InsufficientCapacity", "none left", NOW + 99)
+            known.noted.update(decide(known, NOW).notes)
+            return "uid-waits" in {record.job for record in of(decide(known, NOW + at), Record)}
+
+        assert told(49, 2)
+        assert not told(50, 9.9)
+        assert told(50, 10)
+
     def test_whom_no_waiting_helps_is_told_at_once_wherever_he_stands(self) -> None:
         known = store(*pool_of(max_vcpus=8), *(job(f"j{i:03}") for i in range(120)), job("x-large", **BIG))
         known.noted.update(decide(known, NOW).notes)

@@ -27,9 +27,9 @@ def examined(cycle: Cycle, *, crowded: bool) -> list[Standing]:
     """
     roster = cycle.roster
     wanted = {*roster.fresh, *roster.to_look_at(cycle.now), *_moved(cycle), *_told_anew(cycle)}
-    if crowded != roster.crowded:  # how long progress must hold
+    if crowded != roster.crowded:  # how long progress must hold, and a place at the front
         roster.crowded = crowded
-        wanted |= roster.live
+        wanted |= roster.live | set(cycle.positions)
     roster.fresh.clear()
     active, found = cycle.store.active, []
     for uid in sorted(wanted, key=lambda uid: active.get(uid, 0)):

@@ -29,6 +29,7 @@ LATER_HOLD = 5.0  # the same where that write is spent already, in a crowd, and 
 CROWD = 50  # so many live attempts, and a second write on the way is no longer made for what ends soon
 CROWDED_HOLD = 15.0  # seconds an attempt must last among a crowd to be worth a second write
 WAITING_HOLD = 2.0  # seconds a reason to wait must last, and a job stay at the front of its queue: most start sooner
+CROWDED_FRONT_HOLD = 10.0  # the same where a crowd runs, and the front moves on all the time
 BEHIND_HOLD = 60.0  # age of a job behind the front of its queue before it is told why it waits: most start earlier
 CHANGE_HOLD = 10.0  # seconds between rewrites of a reason at the front
 WAITING_REFRESH = 30.0  # seconds between rewrites of positions
@@ -40,11 +41,10 @@ def record(cycle: Cycle) -> None:
     """Add the status writes that are due."""
     cycle.positions = front(cycle)
     cycle.plan.front = tuple(cycle.positions)
-    crowded = cycle.running.total() >= CROWD
-    for standing in examined(cycle, crowded=crowded):
+    for standing in examined(cycle, crowded=cycle.running.total() >= CROWD):
         said = len(cycle.plan.verbs) + len(cycle.plan.notes)
         try:
-            _examine(cycle, standing, CROWDED_HOLD if crowded else LATER_HOLD)
+            _examine(cycle, standing)
         except Exception as error:  # what cannot be said of one job must not keep the others from being told of
             cycle.defect(standing.job, error)
         if len(cycle.plan.verbs) + len(cycle.plan.notes) > said:
@@ -53,14 +53,14 @@ def record(cycle: Cycle) -> None:
         cycle.plan.wake_at(look)
 
 
-def _examine(cycle: Cycle, standing: Standing, later: float) -> None:
+def _examine(cycle: Cycle, standing: Standing) -> None:
     place = cycle.positions.get(standing.job.uid)
     if standing.phase.final:
         _final(cycle, standing)
     elif (tally := standing.children) and (standing.phase == Phase.Running or news_of(standing, tally)):
         _array(cycle, standing, place)
     elif standing.phase in (Phase.Starting, Phase.Running):
-        _progress(cycle, standing, later)
+        _progress(cycle, standing)
     else:
         _waiting(cycle, standing, place)
 
@@ -102,7 +102,7 @@ def _array(cycle: Cycle, standing: Standing, place: Position | None) -> None:
         cycle.do(Record(uid, status, Lane.Progress, tally.ends()))
 
 
-def _progress(cycle: Cycle, standing: Standing, later: float) -> None:
+def _progress(cycle: Cycle, standing: Standing) -> None:
     pods = cycle.store.pods_of.get(standing.job.uid, {}).values()
     live = [pod for pod in pods if pod.uid and not pod.final and not pod.worker]
     if not live:  # a pod is on record once the API server has it
@@ -112,7 +112,7 @@ def _progress(cycle: Cycle, standing: Standing, later: float) -> None:
     pod = max(live, key=lambda pod: pod.attempt)
     if _is_written(standing, pod):
         return
-    due = standing.since + _hold(standing, later)
+    due = standing.since + _hold(cycle, standing)
     if standing.multi_node is not None:
         due = max(due, _told_of_nodes(cycle, standing))
     if cycle.now < due and not _new_ends(standing):
@@ -125,12 +125,12 @@ def _progress(cycle: Cycle, standing: Standing, later: float) -> None:
         cycle.do(Record(standing.job.uid, status, Lane.Progress))
 
 
-def _hold(standing: Standing, later: float) -> float:
+def _hold(cycle: Cycle, standing: Standing) -> float:
     """Return how long progress must last to be written: less where it is the first write on a job's way."""
     first = standing.job.status.phase == Phase.Submitted and standing.phase == Phase.Running
-    if not first or standing.multi_node is not None:
-        return later
-    return PROGRESS_HOLD if later < CROWDED_HOLD else LATER_HOLD
+    if first and standing.multi_node is None:
+        return LATER_HOLD if cycle.roster.crowded else PROGRESS_HOLD
+    return CROWDED_HOLD if cycle.roster.crowded else LATER_HOLD
 
 
 def _told_of_nodes(cycle: Cycle, standing: Standing) -> float:
@@ -163,7 +163,7 @@ def _waiting(cycle: Cycle, standing: Standing, place: Position | None) -> None:
     note = _note(cycle, standing)
     if _new_ends(standing):
         cycle.do(Record(standing.job.uid, _explained(cycle, standing, note, place), Lane.Outcome))
-    elif cycle.now < (due := _told_at(standing, note, place)):
+    elif cycle.now < (due := _told_at(cycle, standing, note)):
         cycle.look(standing.job.uid, due)
     elif standing.job.status.phase != standing.phase or _is_new_mistake(standing):
         _write_waiting(cycle, standing, note, place)
@@ -171,12 +171,14 @@ def _waiting(cycle: Cycle, standing: Standing, place: Position | None) -> None:
         _refresh(cycle, standing, note, place)
 
 
-def _told_at(standing: Standing, note: Note, place: Position | None) -> float:
+def _told_at(cycle: Cycle, standing: Standing, note: Note) -> float:
     due = note.since + WAITING_HOLD
     hopeless = standing.outlook is not None and standing.outlook.hopeless
     if hopeless or not standing.asks:
         return due
-    return max(due, standing.job.created + BEHIND_HOLD if place is None else note.fronted + WAITING_HOLD)
+    if not note.fronted:
+        return max(due, standing.job.created + BEHIND_HOLD)
+    return max(due, note.fronted + (CROWDED_FRONT_HOLD if cycle.roster.crowded else WAITING_HOLD))
 
 
 def _is_new_mistake(standing: Standing) -> bool:
