@@ -164,13 +164,17 @@ QUANTITY_SCHEMA: dict[str, Any] = {
 Quantity = Annotated[str, BeforeValidator(_quantity), WithJsonSchema(QUANTITY_SCHEMA)]
 """A Kubernetes quantity above zero, kept as its text: "8", "500m", "16Gi"."""
 
-Money = Annotated[
+_MONEY: dict[str, Any] = {"type": "string", "maxLength": 20}
+_Money = Annotated[
     Decimal,
     BeforeValidator(_decimal(MONEY_PATTERN, "0.34")),
     PlainSerializer(lambda amount: format(round(amount, 9).normalize(), "f"), return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": 20, **_matches(MONEY_PATTERN, _DECIMAL + '"0.34"')}),
 ]
+Money = Annotated[_Money, WithJsonSchema({**_MONEY, **_matches(MONEY_PATTERN, _DECIMAL + '"0.34"')})]
 """An amount of money, a decimal string outside and a Decimal inside."""
+
+Spent = Annotated[_Money, WithJsonSchema({**_MONEY, "pattern": MONEY_PATTERN})]
+"""The same in a status: the operator needs no sentence that explains it, and a pattern costs less than a rule."""
 
 Factor = Annotated[
     Decimal,

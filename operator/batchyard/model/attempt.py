@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from batchyard.model.api import ApiModel, Moment, Money
+from batchyard.model.api import ApiModel, Moment, Spent
 from batchyard.model.instancetype import NodeCapacityType
 
 
@@ -33,6 +33,6 @@ class Attempt(ApiModel):
         default=None,
         description="Whether it used up one of spec.retry.attempts; false when its node was lost or reclaimed.",
     )
-    cost: Money | None = Field(
+    cost: Spent | None = Field(
         default=None, description="Its share of the node's price for the time it held it, a decimal number."
     )

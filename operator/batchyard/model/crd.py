@@ -9,6 +9,7 @@ import yaml
 from batchyard.model.api import RULES, ApiModel
 from batchyard.model.kind import CATEGORY, KINDS, Kind
 from batchyard.model.labels import GROUP, VERSION
+from batchyard.model.lean import lean
 from batchyard.model.schedule import NEW_OBJECT
 
 Schema = dict[str, Any]
@@ -20,6 +21,9 @@ _KEPT = (
     *("minItems", "maxItems", "minProperties", "maxProperties"),
     *("anyOf", "required", "properties", "items", "additionalProperties"),
 )
+
+# Both that the API server may see; it would copy the schema for each object to add the one that is missing.
+_METADATA = {"name": {"type": "string"}, "generateName": {"type": "string"}}
 
 
 def structural(model: type[ApiModel]) -> Schema:
@@ -80,19 +84,20 @@ def root(kind: Kind) -> Schema:
     """Give the schema of a whole object; the status has a default, so that a new object shows its phase at once."""
     status = structural(kind.status)
     first_phase = status["properties"]["phase"]["default"]
-    return {
+    schema = {
         "description": kind.description,
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"{kind.name}."},
-            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "metadata": {"type": "object", "properties": _METADATA},
             "spec": structural(kind.spec),
             "status": {**status, "default": {"phase": first_phase}},
         },
         RULES: [rule.schema() for rule in kind.rules],
     }
+    return lean(schema, kind.fixed) if kind.busy else schema
 
 
 def _version(kind: Kind) -> Schema:

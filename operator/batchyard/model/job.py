@@ -30,10 +30,11 @@ class Stop(ApiModel):
     )
 
 
-_FIXED = (
+FIXED = (
     *("definition", "template", "parameters", "overrides", "retry", "timeout", "capacityType"),
     *("multiNode", "dependsOn", "containers", "consumables", "share"),
 )
+"""Fields of spec that stay what they are."""
 
 
 def _fixed(field: str) -> Rule:
@@ -64,7 +65,7 @@ class JobSpec(Submission):
             "spec.queue cannot be changed after submission; stop this Job and submit a new one to the other queue",
             field="queue",
         ),
-        *(_fixed(field) for field in _FIXED),
+        *(_fixed(field) for field in FIXED),
         Rule(
             _ARRAY_FIXED,
             "spec.array cannot be changed after submission, but for array.maxConcurrent; submit a new Job",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from batchyard.model.api import ApiModel, Moment, Money
+from batchyard.model.api import ApiModel, Moment, Spent
 from batchyard.model.arraystatus import ArrayStatus
 from batchyard.model.attempt import Attempt
 from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
@@ -52,8 +52,8 @@ class Waiting(ApiModel):
 class Cost(ApiModel):
     """What the Job has cost, over all attempts."""
 
-    amount: Money = Field(default="0", validate_default=True, description='All attempts together. Example: "0.0123".')
-    wasted: Money = Field(
+    amount: Spent = Field(default="0", validate_default=True, description='All attempts together. Example: "0.0123".')
+    wasted: Spent = Field(
         default="0", validate_default=True, description='The attempts that did not succeed. Example: "0.0010".'
     )
 

@@ -8,7 +8,7 @@ from batchyard.model.consumable import ConsumableResourceSpec, ConsumableResourc
 from batchyard.model.definition import JobDefinitionSpec, JobDefinitionStatus
 from batchyard.model.environment import ComputeEnvironmentSpec
 from batchyard.model.environmentstatus import ComputeEnvironmentStatus
-from batchyard.model.job import JobSpec
+from batchyard.model.job import FIXED, JobSpec
 from batchyard.model.jobstatus import JobStatus
 from batchyard.model.labels import GROUP, VERSION
 from batchyard.model.policy import SchedulingPolicySpec, SchedulingPolicyStatus
@@ -39,7 +39,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: its names in the API, its models and how it is listed."""
+    """One kind: its names in the API, its models and how it is listed.
+
+    `fixed` are the fields of spec that never change; the status of a `busy` one is written all the time.
+    """
 
     name: str
     plural: str
@@ -52,6 +55,8 @@ class Kind:
     columns: tuple[Column, ...]
     selectable: tuple[str, ...] = ()
     own_rules: tuple[Rule, ...] = ()
+    fixed: tuple[str, ...] = ()
+    busy: bool = False
 
     @property
     def api_version(self) -> str:
@@ -160,6 +165,8 @@ JOB = Kind(
             "Sequential for a child to wait for the one before it",
         ),
     ),
+    fixed=FIXED,
+    busy=True,
 )
 SCHEDULING_POLICY = Kind(
     "SchedulingPolicy",
