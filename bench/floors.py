@@ -19,6 +19,14 @@ async def bare_pods(trial: Trial) -> Figures:
     return await _crowd(trial, bodies.PODS, bodies.pods(trial.size, bound=True), bodies.pods(1, bound=True, prefix="w"))
 
 
+async def our_pods(trial: Trial) -> Figures:
+    """B0p: as B0, but the pods are those of an array of ours, which is there; no operator runs."""
+    name, array = next(bodies.jobs(1, "a", array={"size": max(trial.size, 2)}))
+    await trial.client.create(bodies.JOBS, (name, array))
+    made = await trial.client.get(f"{bodies.JOBS}/{name}")
+    return await _crowd(trial, bodies.PODS, bodies.children(made, trial.size), bodies.pods(1, bound=True, prefix="w"))
+
+
 async def scheduled_pods(trial: Trial) -> Figures:
     """B1: pods through kube-scheduler."""
     warm = bodies.pods(1, bound=False, prefix="w")
