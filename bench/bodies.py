@@ -8,7 +8,6 @@ from typing import Any
 
 from batchyard.decide.pods import Placement, Run, manifest
 from batchyard.world import parse
-
 from bench.client import Named
 
 Body = dict[str, Any]
