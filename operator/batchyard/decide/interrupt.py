@@ -18,5 +18,7 @@ def node_trouble(store: Store, name: str) -> str | None:
         return f"has failed: {machine.message}".rstrip(": ")
     if node is None:
         return None
-    notice = next((taint.key for taint in node.taints if taint.key in NOTICES), None)
-    return f"is being reclaimed (taint {notice})" if notice else None
+    for taint in node.taints:
+        if taint.key in NOTICES:
+            return f"is being reclaimed (taint {taint.key})"
+    return None

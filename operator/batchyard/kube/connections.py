@@ -1,4 +1,4 @@
-"""Connections to one server, kept and bounded: a request costs a third of what aiohttp's client takes for it."""
+"""Connections to one server, kept and bounded: a request costs half of what aiohttp's client takes for it."""
 
 from __future__ import annotations
 

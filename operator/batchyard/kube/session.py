@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import version
 from time import monotonic, time
 from typing import Any, Generic, TypeVar
@@ -59,7 +60,8 @@ class Listed(Generic[T]):
     version: str
 
 
-def _page_decoder(kind: type[T]) -> msgspec.json.Decoder[Page[T]]:
+@cache  # making one takes longer than decoding most pages
+def _page_decoder(kind: Any) -> msgspec.json.Decoder[Page[Any]]:
     return msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
 
 
