@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from batchyard.decide.pods import Placement, Run, manifest
+from batchyard.world import parse
 from bench.client import Named
 
 Body = dict[str, Any]
@@ -46,6 +48,15 @@ def pods(count: int, *, bound: bool, prefix: str = "p") -> Iterator[Named]:
     body["spec"]["nodeName"] = "n##"
     for number, (name, text) in enumerate(numbered(prefix, body, count)):
         yield name, text.replace(b"##", str(number % NODES).encode())
+
+
+def children(array: Body, count: int) -> Iterator[Named]:
+    """Yield the pods of an array that is there, as the operator makes them, spread evenly over the floors' nodes."""
+    job = parse.job(array)
+    for index in range(count):
+        place = Placement("bench", f"n{index % NODES}", {}, taint=True)
+        pod = manifest(Run(job, 1, None, place, index=index), array["spec"]["template"])
+        yield pod["metadata"]["name"], json.dumps(pod).encode()
 
 
 def native_jobs(count: int, prefix: str = "j") -> Iterator[Named]:

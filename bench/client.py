@@ -68,6 +68,13 @@ class Client:
             for _ in range(at_once):
                 group.create_task(work())
 
+    async def delete(self, path: str) -> None:
+        """Delete the object or the collection at a path; RefusedError with the server's words."""
+        async with self._http.delete(self._server + path) as answer:
+            content = await answer.read()
+        if answer.status >= 300:
+            raise RefusedError(f"{path}: {answer.status} {content[:300].decode(errors='replace')}")
+
     async def get(self, path: str) -> Any:
         """Return the object or list at a path."""
         async with self._http.get(self._server + path) as answer:

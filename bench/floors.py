@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from functools import partial
+from urllib.parse import urlencode
 
+from batchyard.model.labels import ARRAY_CHUNK, JOB_UID
+from batchyard.world.children import CHUNK
 from bench import bodies
 from bench.client import Named
 from bench.figures import slope
 from bench.meter import Figures
 from bench.trial import Trial
-from bench.watch import Watch
+from bench.watch import Timeline, Watch
 
 PARALLELISM = bodies.NODES * bodies.CPUS
 
@@ -17,6 +22,48 @@ PARALLELISM = bodies.NODES * bodies.CPUS
 async def bare_pods(trial: Trial) -> Figures:
     """B0: pods created with spec.nodeName; nobody decides anything."""
     return await _crowd(trial, bodies.PODS, bodies.pods(trial.size, bound=True), bodies.pods(1, bound=True, prefix="w"))
+
+
+async def our_pods(trial: Trial) -> Figures:
+    """B0p: as B0, but the pods are those of an array of ours, which is there; no operator runs."""
+    crowd, warm = bodies.children(await _array(trial), trial.size), bodies.pods(1, bound=True, prefix="w")
+    return await _crowd(trial, bodies.PODS, crowd, warm)
+
+
+async def our_pods_purged(trial: Trial) -> Figures:
+    """B0d: as B0p, and all but a hundred finished pods are deleted in bulk, as those of an array are."""
+    array = await _array(trial)
+    names = [name for name, _ in bodies.children(array, trial.size)]
+    await trial.nodes()
+    await trial.warm_up(bodies.PODS, next(bodies.pods(1, bound=True, prefix="w")))
+    async with trial.watch(bodies.PODS) as watch, asyncio.TaskGroup() as group:
+        meter = trial.meter()
+        purging = group.create_task(_purge(trial, array["metadata"]["uid"], names, watch))
+        await trial.client.create_all(bodies.PODS, bodies.children(array, trial.size))
+        await watch.until(lambda seen: len(seen.over) >= trial.size)
+        await purging
+        return {**meter.stop(trial.size), **completions(watch, trial.size)}
+
+
+async def _array(trial: Trial) -> bodies.Body:
+    name, array = next(bodies.jobs(1, "a", array={"size": max(trial.size, 2)}))
+    await trial.client.create(bodies.JOBS, (name, array))
+    made: bodies.Body = await trial.client.get(f"{bodies.JOBS}/{name}")
+    return made
+
+
+async def _purge(trial: Trial, uid: str, names: list[str], watch: Watch) -> None:
+    """Delete each hundred of pods once all of them are over, but for the last."""
+    for chunk in range(len(names) // CHUNK - 1):
+        wanted = frozenset(names[chunk * CHUNK : (chunk + 1) * CHUNK])
+        await watch.until(partial(_are_over, wanted))
+        which = f"{JOB_UID}={uid},{ARRAY_CHUNK}={chunk}"
+        query = urlencode({"labelSelector": which, "fieldSelector": "status.phase=Succeeded"})
+        await trial.client.delete(f"{bodies.PODS}?{query}")
+
+
+def _are_over(names: frozenset[str], seen: Timeline) -> bool:
+    return seen.over.keys() >= names
 
 
 async def scheduled_pods(trial: Trial) -> Figures:

@@ -393,6 +393,6 @@ async def test_every_intent_settles_exactly_once_in_a_storm(stub: Stub, session:
 
 
 def test_retry_after_reads_seconds_only() -> None:
-    assert Response(429, b"", {"Retry-After": "3"}).retry_after == 3.0
-    assert Response(429, b"", {"Retry-After": "Mon, 23 Nov 2026 18:00:00 GMT"}).retry_after == 0.0
+    assert Response(429, b"", {"retry-after": "3"}).retry_after == 3.0
+    assert Response(429, b"", {"retry-after": "Mon, 23 Nov 2026 18:00:00 GMT"}).retry_after == 0.0
     assert Response(429, b"", {}).retry_after == 0.0

@@ -9,7 +9,6 @@ from typing import Any
 from batchyard.decide.admit import let_in, policy_problem
 from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle, Standing
-from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.inventory import inventory
 from batchyard.decide.room import Pool
 from batchyard.decide.usage import policy_status, shares_of
@@ -26,16 +25,22 @@ def report(cycle: Cycle, pools: Mapping[str, Pool]) -> None:
     """Write what changed of environments, queues and consumables, and hold or release managed environments."""
     for pool in pools.values():
         _hold(cycle, pool)
-        _write(cycle, "computeenvironments", pool.environment, _environment(cycle, pool))
+        if not _resting(cycle, pool.environment):
+            _write(cycle, "computeenvironments", pool.environment, _environment(cycle, pool))
     for queue in list(cycle.store.queues.values()):
-        _write(cycle, "jobqueues", queue, _queue(cycle, queue))
+        if not _resting(cycle, queue):
+            _write(cycle, "jobqueues", queue, _queue(cycle, queue))
     for policy in list(cycle.store.policies.values()):
-        told = policy_status(policy, cycle.store.queues.values())
-        conditions = _valid(cycle, policy, not policy.invalid, policy.invalid)
-        _write(cycle, "schedulingpolicies", policy, {**told, "conditions": conditions})
+        if not _resting(cycle, policy):
+            _write(cycle, "schedulingpolicies", policy, _policy(cycle, policy))
     for consumable in list(cycle.store.consumables.values()):
         if not _resting(cycle, consumable):
             _write_due(cycle, consumable, inventory(cycle, consumable))
+
+
+def _policy(cycle: Cycle, policy: Policy) -> dict[str, Any]:
+    told = policy_status(policy, cycle.store.queues.values())
+    return {**told, "conditions": _valid(cycle, policy, not policy.invalid, policy.invalid)}
 
 
 def _write(cycle: Cycle, plural: str, view: Environment | Queue | Policy, status: dict[str, Any]) -> None:
@@ -48,12 +53,11 @@ def _write_due(cycle: Cycle, view: Environment | Queue | Policy | Consumable, ve
     written = verb.status.items()
     if all(_same(view.status.get(name), value) for name, value in written if name != "oldestRunnableSeconds"):
         return
-    if not _resting(cycle, view):
-        cycle.do(verb)
+    cycle.do(verb)
 
 
 def _resting(cycle: Cycle, view: View) -> bool:
-    """Say whether an object was written so recently that the next write has to wait."""
+    """Say whether an object was written so recently that the next write, if there is to be one, has to wait."""
     due = cycle.store.reported.get(view.uid, 0.0) + REPORT_SECONDS
     if cycle.now < due:
         cycle.plan.wake_at(due)
@@ -95,7 +99,6 @@ def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
     view = pool.environment
     phase, message = _environment_phase(cycle, view)
     launching = sum(1 for slot in pool.slots if not slot.ready) + len(pool.planned)
-    draining = sum(1 for m in cycle.store.machines_of(view.name) if node_trouble(cycle.store, m.name) is not None)
     provisioned = (
         sum(slot.shape.resources.cpu for slot in pool.slots if slot.ready and slot.shape)
         if view.managed
@@ -107,7 +110,7 @@ def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
         "nodes": {
             "launching": launching,
             "ready": sum(1 for slot in pool.slots if slot.ready),
-            "draining": draining,
+            "draining": len(pool.trouble),
             "failed": len(cycle.store.blamed.get(view.name, ())),
         },
         "vCpus": {

@@ -12,7 +12,7 @@ from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, selects, tolerates
 from batchyard.decide.price import hourly
 from batchyard.decide.room import Pool, Slot, capacity, has_jobs, shape_labels, was_ready
-from batchyard.decide.take_up import ignores
+from batchyard.decide.take_up import ignores, waits
 from batchyard.model import labels as names
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
 from batchyard.model.plan import Launch, Remove, Retire, Unregister
@@ -157,15 +157,22 @@ def shrink(cycle: Cycle, pool: Pool) -> None:
     environment, retiring = pool.environment, cycle.store.retiring
     if not environment.managed:
         return
-    for machine in cycle.store.machines_of(environment.name):
+    for machine in pool.machines:
         if machine.name in retiring:
             continue
-        fault = _fault(cycle, pool, machine)
-        why = fault or pool.yielding.get(machine.name) or _why_retire(cycle, pool, machine)
+        well = _is_well(cycle, pool, machine.name)
+        fault = "" if well else _fault(cycle, pool, machine)
+        why = fault or pool.yielding.get(machine.name) or (_why_idle if well else _why_retire)(cycle, pool, machine)
         if why:
             cycle.do(Retire(machine.name, environment.name, environment.provider, why, bool(fault)))
             shape = next((s for s in environment.shapes if s.name == machine.instance_type), None)
             pool.vcpus -= shape.resources.cpu if shape else 0
+
+
+def _is_well(cycle: Cycle, pool: Pool, machine: str) -> bool:
+    """Say whether only having been idle for too long could be a reason to retire a machine: most are, each time."""
+    node = cycle.store.nodes.get(machine)
+    return node is not None and node.ready and machine not in pool.trouble and machine not in waits(cycle)
 
 
 def _fault(cycle: Cycle, pool: Pool, machine: Machine) -> str:

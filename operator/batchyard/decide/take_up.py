@@ -17,14 +17,14 @@ def ignores(cycle: Cycle, node: str) -> str:
 
     The pod waits from when a decision first had it in view: clocks may differ, and only ours counts.
     """
-    since = _waits(cycle).get(node)
+    since = waits(cycle).get(node)
     if since is None:
         return ""
     cycle.plan.wake_at(since + TAKE_UP_SECONDS)
     return f"has not taken up a pod for {TAKE_UP_SECONDS:g} s" if cycle.now >= since + TAKE_UP_SECONDS else ""
 
 
-def _waits(cycle: Cycle) -> Mapping[str, float]:
+def waits(cycle: Cycle) -> Mapping[str, float]:
     """Return since when a pod waits for each node's kubelet."""
     if cycle.ignored is None:
         store, cycle.ignored = cycle.store, {}

@@ -39,16 +39,29 @@ class Ingest:
 
     def take(self, plural: str, change: str | None, body: Body) -> None:
         """Take one event; `change` None stands for an object of kopf's first or repeated list."""
+        if plural == "batchjobs" and change == "MODIFIED" and self._has_heard(body["metadata"]):
+            return
         view = read(plural, body)
         if view is None:
             return
-        if view.version.isdigit():
-            self.newest = max(self.newest, int(view.version))
+        self._note(view.version)
         if change == "DELETED":
             self.store.remove(view)
         else:
             self.store.apply(view)
         self.bell.ring()
+
+    def _has_heard(self, meta: Mapping[str, Any]) -> bool:
+        """Say whether a job's event tells what the answer to our own write has told."""
+        version = meta.get("resourceVersion", "")
+        if not self.store.has_heard(meta.get("uid", ""), version):
+            return False
+        self._note(version)
+        return True
+
+    def _note(self, version: str) -> None:
+        if version.isdigit():
+            self.newest = max(self.newest, int(version))
 
     def replace(self, plural: str, bodies: Sequence[Body], version: str) -> None:
         """Take a full list: what it lacks is gone."""
@@ -75,7 +88,14 @@ def _words(error: Exception) -> str:
 class Table(Generic[Raw]):
     """The sink of one of our own watches: its objects become views of one kind."""
 
-    def __init__(self, ingest: Ingest, view: Callable[[Raw], View | None], known: Callable[[], list[View]]) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        view: Callable[[Raw], View | None],
+        known: Callable[[], list[View]],
+        heard: Callable[[Raw], bool] = lambda _: False,
+    ) -> None:
+        self._heard = heard  # what a change tells is known already, from the answer to our own write
         self._store = ingest.store
         self._bell = ingest.bell
         self._view = view
@@ -89,6 +109,8 @@ class Table(Generic[Raw]):
 
     def apply(self, change: Literal["ADDED", "MODIFIED", "DELETED"], item: Raw) -> None:
         """Take one change."""
+        if change != "DELETED" and self._heard(item):
+            return
         view = self._read(item)
         if view is None:
             return

@@ -16,8 +16,15 @@ log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = 5.0  # a cycle at least so often, so that probes see the loop alive
 REST = 3.0  # times the last cycle: deciding takes a quarter of the core at most, the rest is for reading and writing
+REST_A_RING = 0.002  # where much happens one decision serves for all of it: each costs a look at every node
+BUSY_REST = 0.025
 LONGEST_REST = 0.25
 SLOW_CYCLE = 0.5
+
+
+def rest_after(cycle: float, rings: int) -> float:
+    """Return how long the loop rests after a cycle of so many seconds that so many rings have asked for."""
+    return min(max(REST * cycle, min(REST_A_RING * rings, BUSY_REST)), LONGEST_REST)
 
 
 class Loop:
@@ -35,10 +42,10 @@ class Loop:
         wake: float | None = None
         rest = 0.0
         while True:
-            await self._hands.bell.wait(self._sleep(wake), rest)
+            rings = await self._hands.bell.wait(self._sleep(wake), rest)
             began = self._clock()
             wake = self.cycle()
-            rest = min(REST * (self._clock() - began), LONGEST_REST)
+            rest = rest_after(self._clock() - began, rings)
 
     def cycle(self) -> float | None:
         """Run one cycle; return when the next is due though nothing happened. Who no longer leads decides nothing."""

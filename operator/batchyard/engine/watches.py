@@ -14,7 +14,7 @@ from batchyard.world.nodes import node
 from batchyard.world.outcomes import Outcomes, outcomes
 from batchyard.world.pods import pod
 from batchyard.world.raw import RawNode, RawPod
-from batchyard.world.views import Namespace, Node, Revision
+from batchyard.world.views import Key, Namespace, Node, Revision
 
 Raw = dict[str, Any]
 
@@ -35,8 +35,18 @@ def watchers(session: Session, ingest: Ingest, relist: float, own: str) -> list[
     namespaces: Target[Raw] = Target(core("namespaces"), Raw, version=_version)
     revisions: Target[Raw] = Target(apps("controllerrevisions"), Raw, DEFINITION_UID, version=_version)
     kept: Target[Raw] = Target(core("configmaps", own), Raw, OUTCOMES, version=_version)
+
+    def heard(raw: RawPod) -> bool:
+        meta = raw.metadata
+        return store.has_heard_pod(Key(meta.namespace, meta.name), meta.uid, meta.resource_version)
+
     return [
-        Watcher(session, ours, Table(ingest, pod, lambda: [p for p in store.pods.values() if p.job or p.posing]), pace),
+        Watcher(
+            session,
+            ours,
+            Table(ingest, pod, lambda: [p for p in store.pods.values() if p.job or p.posing], heard),
+            pace,
+        ),
         Watcher(
             session,
             foreign,

@@ -45,7 +45,7 @@ class Response:
     @property
     def retry_after(self) -> float:
         """Seconds the server asks us to wait; 0 if it does not."""
-        value = self.headers.get("Retry-After", "")
+        value = self.headers.get("retry-after", "")
         return float(value) if value.isdigit() else 0.0
 
     def failure(self) -> Status:

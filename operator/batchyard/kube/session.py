@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import version
 from time import monotonic, time
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 import orjson
 from yarl import URL
 
+from batchyard.kube import message
+from batchyard.kube.connections import Connections, Origin
 from batchyard.kube.credentials import Credentials
 from batchyard.kube.paths import Subject, subject, verb
 from batchyard.kube.response import ApiError, Response, Status, UnreachableError
@@ -31,6 +34,7 @@ CONNECTIONS = 32
 RESERVED = 8
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 CLOCK_TOLERANCE = 3.0  # seconds: of the server's clock whole ones are known, and the answer was on its way
 
 
@@ -56,7 +60,8 @@ class Listed(Generic[T]):
     version: str
 
 
-def _page_decoder(kind: type[T]) -> msgspec.json.Decoder[Page[T]]:
+@cache  # making one takes longer than decoding most pages
+def _page_decoder(kind: Any) -> msgspec.json.Decoder[Page[Any]]:
     return msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
 
 
@@ -79,21 +84,24 @@ class Session:
         self._clock = clock
         self.clock_error = 0.0  # seconds to add to our wall clock for the server's; 0 if they hardly differ
         self._dated = ""
-        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self._seconds = request_seconds
+        self._origin = Origin.of(credentials.server, credentials.ssl, credentials.server_name)
+        self._connections = Connections(self._origin, connections + RESERVED)
+        # Compressing lists costs the API server more than the bytes save inside a cluster.
+        self._fixed = {
+            "User-Agent": f"batchyard/{version('batchyard')}",
+            "Accept": JSON,
+            "Accept-Encoding": "identity",
+        }
         self._options: dict[str, Any] = {"server_hostname": credentials.server_name} if credentials.server_name else {}
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=connections + RESERVED,
+                limit=0,  # watches are few
                 ssl=credentials.ssl if credentials.ssl is not None else True,
                 keepalive_timeout=60,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Compressing lists costs the API server more than the bytes save inside a cluster.
-            headers={
-                "User-Agent": f"batchyard/{version('batchyard')}",
-                "Accept": JSON,
-                "Accept-Encoding": "identity",
-            },
+            headers=self._fixed,
             read_bufsize=1 << 18,
         )
 
@@ -105,6 +113,7 @@ class Session:
 
     async def close(self) -> None:
         """Close all connections; streams end."""
+        self._connections.close()
         await self._http.close()
 
     async def request(
@@ -117,25 +126,29 @@ class Session:
         content_type: str = "",
     ) -> Response:
         """Send one request and read the whole answer, whatever its status; a PATCH is a merge patch unless typed."""
-        headers = await self._headers()
-        if body is not None:
-            headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)
+        text = await self._message(method, path, params, body, content_type)
         about = subject(path)
         kind = verb(method, named=about.named)
         started, code = self._clock(), 0
         try:
-            async with self._http.request(
-                method, self._url(path, params), data=body, headers=headers, timeout=self._timeout, **self._options
-            ) as answer:
-                self._compare_clocks(answer.headers.get("Date", ""))
-                content = await answer.read()
-                code = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._connections.send(text, again=method in _REPEATABLE)
+            code = answer.status
+        except (TimeoutError, OSError) as error:
             raise UnreachableError(f"{method} {path}: {type(error).__name__} {error}") from error
         finally:
             self._count(kind, about, code)
             telemetry.observe_request(kind, self._clock() - started)
-        return Response(code, content, answer.headers)
+        self._compare_clocks(answer.headers.get("date", ""))
+        return Response(code, answer.body, answer.headers)
+
+    async def _message(
+        self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | None, content_type: str
+    ) -> bytes:
+        headers = {"Host": self._origin.authority, **self._fixed, **await self._headers()}
+        if body is not None:
+            headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)
+        return message.request(method, message.target(self._origin.prefix + path, params), headers, body)
 
     async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the decoded object at a path; raises ApiError, UnreachableError."""
@@ -202,8 +215,7 @@ class Session:
         return {"Authorization": token} if token else {}
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
-        query = f"?{urlencode(params)}" if params else ""
-        return URL(f"{self.credentials.server}{path}{query}", encoded=True)
+        return URL(message.target(f"{self.credentials.server}{path}", params), encoded=True)
 
 
 async def _failure(answer: aiohttp.ClientResponse) -> tuple[Status, float]:

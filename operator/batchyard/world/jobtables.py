@@ -38,6 +38,11 @@ class JobTables(ScheduleTables):
         self._put_job(job if pending is None else msgspec.structs.replace(job, status=pending))
         self._hear(before, job, overlaid=pending is not None)
 
+    def has_heard(self, uid: str, version: str) -> bool:
+        """Say whether a version of a job is known as the API server's latest: a watch that tells it brings no news."""
+        job = self.jobs.get(uid)
+        return job is not None and job.version == version and uid not in self.doubtful
+
     def _put_job(self, job: Job) -> None:
         old = self.jobs.get(job.uid)
         self.jobs[job.uid] = job

@@ -73,6 +73,11 @@ class PodTables:
         if not pod.final:
             self._index_live(where, pod)
 
+    def has_heard_pod(self, where: Key, uid: str, version: str) -> bool:
+        """Say whether a version of a pod is known: a watch that tells it brings no news."""
+        pod = self.pods.get(where)
+        return pod is not None and pod.uid == uid and pod.version == version
+
     def _as_it_is(self, pod: Pod) -> Pod:
         """Take a pod for its job's only if it can be: in the job's namespace, by its name, a part that there is."""
         job = self.jobs.get(pod.job) if pod.job else None
