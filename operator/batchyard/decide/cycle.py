@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchyard.decide.explain import Outlook
-from batchyard.decide.lines import Line, Row
-from batchyard.decide.needs import Needs, Taste
+from batchyard.decide.lines import Line, Rank, Row
+from batchyard.decide.needs import NO_TASTE, Needs, Taste
 from batchyard.decide.resolve import Effective
 from batchyard.decide.roster import Roster
 from batchyard.decide.share import Board
@@ -25,7 +25,6 @@ from batchyard.world.views import Attempt, Definition, Job
 if TYPE_CHECKING:
     from batchyard.decide.tally import Tally
 
-NO_TASTE = Taste()
 FOREVER = float("inf")
 DEFECT_SECONDS = 60.0  # before an object that brought out a defect of ours is looked at again
 
@@ -96,6 +95,7 @@ class Ask:
     indexes: int = 0  # of an array the children that may start, of which the lowest start first
     booked: int = 0  # of these the ones that have what they use up: one of them is next
     line: Line | None = None  # where it stands
+    rank: Rank | None = None  # its place there
     touched: bool = False  # its turn came in this decision
 
     @property

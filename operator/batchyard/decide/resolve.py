@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from batchyard.decide.containers import ContainersError, arrange, over
 from batchyard.decide.gang import Gang, GangError, Template, gang_of, overridden
 from batchyard.decide.override import OverrideError, merge, names
 from batchyard.decide.parameters import ParameterError, bind, substitute
-from batchyard.world.specs import Blueprint, Retry, Take
+from batchyard.world.specs import Blueprint, JobSpec, Retry, Take
 from batchyard.world.store import Store
 from batchyard.world.views import Definition, Job, Key
 
@@ -27,7 +28,7 @@ class RefusedError(Exception):
         self.reason, self.message, self.final = reason, message, final
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Effective:
     """What a job says once its definition, parameters and overrides are applied; `timeout` in seconds.
 
@@ -41,6 +42,12 @@ class Effective:
     revision: int | None
     consumables: tuple[tuple[str, int], ...] = ()  # name and quantity, by name
     gang: Gang | None = None
+    made_of: tuple[JobSpec, Blueprint] | None = field(default=None, repr=False, compare=False)
+
+
+# What one spec and one blueprint come to, as long as a job stands on it. Its `made_of` keeps the numbers from being
+# given to others meanwhile.
+_KNOWN: WeakValueDictionary[tuple[int, int, int | None], Effective] = WeakValueDictionary()
 
 
 def resolve(store: Store, job: Job) -> Effective:
@@ -48,10 +55,16 @@ def resolve(store: Store, job: Job) -> Effective:
 
     retry and timeout of a job replace the definition's whole (AWS SubmitJob); consumables and containers name by name.
     """
+    blueprint, revision = _blueprint(store, job)
+    same = (id(job.spec), id(blueprint), revision)
+    effective = _KNOWN.get(same)
+    if effective is not None:
+        return effective
     try:
-        return _applied(job, *_blueprint(store, job))
+        effective = _KNOWN[same] = _applied(job, blueprint or Blueprint(template=job.spec.template or {}), revision)
     except tuple(_MISTAKES) as error:
         raise RefusedError(_MISTAKES[type(error)], str(error), final=True) from error
+    return effective
 
 
 def _applied(job: Job, blueprint: Blueprint, revision: int | None) -> Effective:
@@ -78,6 +91,7 @@ def _applied(job: Job, blueprint: Blueprint, revision: int | None) -> Effective:
         revision=revision,
         consumables=_merged(blueprint.consumables, job.spec.consumables),
         gang=gang,
+        made_of=(job.spec, blueprint),
     )
 
 
@@ -98,9 +112,10 @@ def _gang(job: Job, blueprint: Blueprint) -> Gang | None:
         raise RefusedError("InvalidMultiNode", f"{whose}{error}", final=True) from None
 
 
-def _blueprint(store: Store, job: Job) -> tuple[Blueprint, int | None]:
+def _blueprint(store: Store, job: Job) -> tuple[Blueprint | None, int | None]:
+    """Return the blueprint of a job's revision and its number; None for a job that brings its own template."""
     if job.spec.definition is None:
-        return Blueprint(template=job.spec.template or {}), None
+        return None, None
     name = job.spec.definition.name
     definition = store.definitions.get(Key(job.namespace, name))
     if definition is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from batchyard.decide.cycle import NO_TASTE, Ask, Standing
+from batchyard.decide.cycle import Ask, Standing
 from batchyard.decide.memory import enlarge
-from batchyard.decide.needs import Needs, Taste, needs_of
+from batchyard.decide.needs import NO_TASTE, Needs, Taste, needs_of
 from batchyard.decide.resolve import Effective
 from batchyard.decide.retry import taste_of
 from batchyard.decide.tally import Child, Tally
