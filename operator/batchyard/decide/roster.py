@@ -100,6 +100,8 @@ class Roster:
         """Leave nothing behind that only the garbage collector could find: with many jobs it seldom looks."""
         for entry in self.entries.values():
             _part(entry.standing)
+        for line in [line for queue in self.lines.values() for line in queue.values()]:
+            line.asks.clear()
 
     def _count(self, entry: Entry, change: int) -> None:
         standing, job = entry.standing, entry.standing.job
