@@ -72,6 +72,28 @@ def test_jobs_of_one_revision_share_what_it_says() -> None:
     assert resolve(known, jobs[0]) is resolve(known, jobs[1])
 
 
+def test_jobs_of_different_parameters_keep_no_template_of_their_own() -> None:
+    ref = template()
+    ref["spec"]["containers"][0]["args"] = ["--frame=Ref::frame"]
+    given = definition(status=valid(), template=ref, parameters={"frame": {"type": "Integer"}})
+    jobs = [job(f"j{frame}", definition={"name": "render"}, parameters={"frame": frame}) for frame in range(2)]
+    known = full_house(given, revision(given, template=ref, parameters={"frame": {"type": "Integer"}}), *jobs)
+    decide(known, NOW)
+    found = [ask for ask in asks(known) if ask.job in jobs]
+    assert [ask.template["spec"]["containers"][0]["args"] for ask in found] == [["--frame=0"], ["--frame=1"]]
+    assert found[0].template is not found[0].template
+    assert found[0].needs is found[1].needs
+
+
+def test_a_template_that_asks_for_no_quantity_fails_when_the_job_is_due_and_not_before() -> None:
+    wrong = template(cpu="much")
+    waits = {"dependsOn": [{"job": "holder", "when": "Finished"}]}
+    known = full_house(job("now", template=wrong), job("later", template=wrong, **waits))
+    decide(known, NOW)
+    assert known.memo["uid-now"].reason == "InvalidTemplate"
+    assert known.memo["uid-later"].reason == "WaitingForDependencies"
+
+
 def test_another_revision_is_another_matter() -> None:
     first, second = definition(status=valid()), definition(generation=2, status=valid(2))
     changed = revision(second, template=template(cpu="2"))
