@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from batchyard.cli.main import cli
 from batchyard.engine.engine import Engine
 from batchyard.handlers import kinds, life
+from batchyard.handlers.storage import NoMemories
 from batchyard.kube.credentials import Credentials
 from batchyard.settings import Settings
 from batchyard.telemetry import logs
@@ -26,7 +27,7 @@ async def operate(settings: Settings, credentials: Credentials) -> None:
     life.register(registry, engine, credentials)
     kinds.register(registry, engine.ingest)
     await engine.open()
-    await kopf.operator(registry=registry, clusterwide=True, standalone=True)
+    await kopf.operator(registry=registry, clusterwide=True, standalone=True, memories=NoMemories())
 
 
 def _complaint(error: Exception) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from batchyard.decide.cycle import Ask, Cycle, Standing
 from batchyard.decide.needs import Needs
 from batchyard.decide.order import order, turns, waiting
-from batchyard.decide.resolve import Effective
+from batchyard.decide.resolve import Effective, Origin
 from batchyard.decide.settle import lines
 from batchyard.model.phase import Phase
 from batchyard.model.resources import Resources
-from batchyard.world.specs import Retry
+from batchyard.world.specs import Blueprint, Retry
 from batchyard.world.views import Policy
-from builders import NOW, attempt, job, pod, pool_of, queue, started, store, template
+from builders import NOW, attempt, job, pod, pool_of, queue, started, store
 from builders import decided as decided_all
 
 
@@ -24,9 +24,9 @@ def policy(name: str = "fair", decay: int = 600, reservation: int = 0, **weights
 
 def waits(name: str, share: str = "", count: int = 1, cpu: int = 1000, **spec: Any) -> Standing:
     view = job(name, share=share or None, meta={"creationTimestamp": "2027-01-15T07:00:00Z"}, **spec)
-    effective = Effective(view.spec.template or {}, Retry(), None, view.spec.priority or 0, None)
+    effective = Effective(Origin(view.spec, Blueprint()), Retry(), None, view.spec.priority or 0, None)
     standing = Standing(view, Phase.Runnable, effective=effective)
-    standing.asks = (Ask(standing, Needs(requests=Resources(cpu=cpu, pods=1)), template(), 1, count=count),)
+    standing.asks = (Ask(standing, Needs(requests=Resources(cpu=cpu, pods=1)), 1, count=count),)
     return standing
 
 

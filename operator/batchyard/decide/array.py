@@ -9,8 +9,7 @@ from batchyard.decide.census import take
 from batchyard.decide.chain import FAILED
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.depend import barred, child_reason, children
-from batchyard.decide.needs import needs_of
-from batchyard.decide.resolve import Effective, RefusedError, resolve
+from batchyard.decide.resolve import Effective, RefusedError, needs_after, resolve
 from batchyard.decide.retry import FREE_RETRIES, Enough, after
 from batchyard.decide.tally import Child, Tally
 from batchyard.decide.turns import asks
@@ -80,7 +79,7 @@ def _keep_back(tally: Tally, blocked: Blocked | None) -> Blocked | None:
 def _effective(store: Store, job: Job) -> Effective | Blocked:
     try:
         effective = resolve(store, job)
-        needs_of(effective.template, job.spec.capacity_type)
+        needs_after(effective, job.spec.capacity_type, ())
     except RefusedError as refused:
         return Blocked(Phase.Failed if refused.final else Phase.Pending, refused.reason, refused.message)
     except ValueError as error:

@@ -11,6 +11,7 @@ from math import inf
 
 from batchyard.decide.cycle import Ask
 from batchyard.decide.needs import Needs, selects, tolerates
+from batchyard.decide.resolve import Effective
 from batchyard.decide.room import Pool, Slot
 from batchyard.decide.scale import shape_fits
 from batchyard.model.resources import NOTHING, Resources
@@ -65,18 +66,21 @@ class Reservation:
         return f"{self.job} waits for room there first{known}"
 
 
-def latest_end(ask: Ask, now: float) -> float:
-    """Return when a pod that starts now has ended at the latest, by its own timeout; infinite without one."""
-    effective = ask.standing.effective
-    if effective is None or effective.timeout is None or ask.sets:
+def lasting(effective: Effective) -> float:
+    """Return after how many seconds a pod has ended at the latest, by its own timeout; infinite without one."""
+    if effective.timeout is None:
         return inf
-    grace = (ask.template.get("spec") or {}).get("terminationGracePeriodSeconds")
-    return now + SLACK + effective.timeout + (_GRACE if grace is None else grace)
+    return SLACK + effective.timeout + (_GRACE if effective.grace is None else effective.grace)
+
+
+def latest_end(ask: Ask, now: float) -> float:
+    """Return when a pod that starts now has ended at the latest."""
+    return now + ask.lasts
 
 
 def kind_of(ask: Ask) -> tuple[Hashable, float]:
     """Return what asks have in common that the same is said to: what they need, and for how long at most."""
-    return ask.kind, latest_end(ask, 0.0)
+    return ask.kind, ask.lasts
 
 
 def reserve(store: Store, pool: Pool, ask: Ask, now: float) -> Reservation:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchyard.decide.explain import Outlook
-from batchyard.decide.lines import Line, Row
-from batchyard.decide.needs import Needs, Taste
+from batchyard.decide.lines import Line, Rank, Row
+from batchyard.decide.memory import enlarge
+from batchyard.decide.needs import NO_TASTE, Needs, Taste
 from batchyard.decide.resolve import Effective
 from batchyard.decide.roster import Roster
 from batchyard.decide.share import Board
@@ -25,7 +26,6 @@ from batchyard.world.views import Attempt, Definition, Job
 if TYPE_CHECKING:
     from batchyard.decide.tally import Tally
 
-NO_TASTE = Taste()
 FOREVER = float("inf")
 DEFECT_SECONDS = 60.0  # before an object that brought out a defect of ours is looked at again
 
@@ -85,7 +85,6 @@ class Ask:
 
     standing: Standing
     needs: Needs
-    template: Mapping[str, Any]
     attempt: int
     taste: Taste = NO_TASTE
     count: int = 1
@@ -94,9 +93,19 @@ class Ask:
     passed: bool = False  # its turn in this cycle is over without room for it
     sets: tuple[PodSet, ...] = ()
     indexes: int = 0  # of an array the children that may start, of which the lowest start first
+    killed: tuple[Attempt, ...] = ()  # attempts before, among which those are that ran out of memory
+    lasts: float = FOREVER  # seconds from the start of one to its end at the latest
     booked: int = 0  # of these the ones that have what they use up: one of them is next
     line: Line | None = None  # where it stands
+    rank: Rank | None = None  # its place there
     touched: bool = False  # its turn came in this decision
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """Return what runs."""
+        effective = self.standing.effective
+        assert effective is not None
+        return enlarge(effective.template, effective.retry.on_out_of_memory, self.killed)
 
     @property
     def kind(self) -> Hashable:

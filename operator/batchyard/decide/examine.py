@@ -60,7 +60,7 @@ def _told_anew(cycle: Cycle) -> list[str]:
     for line in [line for queue in cycle.roster.lines.values() for line in queue.values()]:
         if line.group != (now := _group_of(line)):
             line.group = now
-            found += [ask.job.uid for ask in line.asks.values()]
+            found += [ask.job.uid for ask in line.asks]
     return found
 
 

@@ -75,7 +75,7 @@ def _launched(search: Search, found: Found, missing: Sequence[tuple[PodSet, int]
     before = len(plan.verbs), len(pool.planned), pool.vcpus
     added: Found = {}
     for pods, node in missing:
-        ask = Ask(search.ask.standing, pods.needs, pods.template, search.ask.attempt)
+        ask = Ask(search.ask.standing, pods.needs, search.ask.attempt)
         grown = grow(search.cycle, pool, [ask, *search.upcoming[1:]])
         if isinstance(grown, Verdict):
             del plan.verbs[before[0] :], pool.planned[before[1] :]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchyard.decide.explain import Outlook
@@ -23,20 +22,22 @@ class Line:
 
     kind: Kind
     ranks: list[Rank] = field(default_factory=list)
-    asks: dict[Rank, Ask] = field(default_factory=dict)
+    asks: list[Ask] = field(default_factory=list)  # each at the place of its rank
     outlook: Outlook | None = None  # what those are told in this decision who stand behind one that found no room
     group: str = ""  # of the outlook of the last decision, see record.group
 
     def join(self, rank: Rank, ask: Ask) -> None:
         """Have an ask stand in line."""
-        self.ranks.insert(bisect_left(self.ranks, rank), rank)
-        self.asks[rank] = ask
-        ask.line = self
+        place = bisect_left(self.ranks, rank)
+        self.ranks.insert(place, rank)
+        self.asks.insert(place, ask)
+        ask.line, ask.rank = self, rank
 
-    def leave(self, rank: Rank) -> None:
+    def leave(self, ask: Ask) -> None:
         """Take an ask out."""
-        del self.ranks[bisect_left(self.ranks, rank)]
-        del self.asks[rank]
+        assert ask.rank is not None
+        place = bisect_left(self.ranks, ask.rank)
+        del self.ranks[place], self.asks[place]
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +49,7 @@ class Row:
 
     def peek(self) -> Ask | None:
         """Return the ask that is next."""
-        return self.line.asks[self.line.ranks[self.at]] if self.at < len(self.line.ranks) else None
+        return self.line.asks[self.at] if self.at < len(self.line.asks) else None
 
     def rank(self) -> Rank:
         """Return the rank of the ask that is next."""
@@ -60,5 +61,5 @@ class Row:
 
     def rest(self, most: int) -> Iterator[tuple[Rank, Ask]]:
         """Yield the asks from the next on, so many at most."""
-        for rank in islice(self.line.ranks, self.at, self.at + most):
-            yield rank, self.line.asks[rank]
+        span = slice(self.at, self.at + most)
+        yield from zip(self.line.ranks[span], self.line.asks[span], strict=True)

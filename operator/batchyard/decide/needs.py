@@ -38,6 +38,9 @@ class Taste:
     tried: frozenset[str] = frozenset()
 
 
+NO_TASTE = Taste()
+
+
 def needs_of(template: Mapping[str, Any], capacity_type: str) -> Needs:
     """Return the needs of a pod template; ValueError names the field that is not what it must be."""
     spec = template.get("spec") or {}
@@ -47,18 +50,26 @@ def needs_of(template: Mapping[str, Any], capacity_type: str) -> Needs:
         asked = requests(pod)
     except ValueError as error:
         raise ValueError(f"resources: {error}") from None
-    return Needs(
-        requests=asked,
-        selector=tuple(sorted((where.node_selector or {}).items())),
-        tolerations=tuple(
-            (t.key or "", t.operator or "Equal", t.value or "", t.effect or "") for t in where.tolerations or ()
-        ),
-        affinity=msgspec.json.encode(affinity.required.node_selector_terms or [])
-        if affinity and affinity.required
-        else b"",
-        capacity_type=capacity_type,
-        scheduler=where.scheduler,
+    return _shared(
+        Needs(
+            requests=asked,
+            selector=tuple(sorted((where.node_selector or {}).items())),
+            tolerations=tuple(
+                (t.key or "", t.operator or "Equal", t.value or "", t.effect or "") for t in where.tolerations or ()
+            ),
+            affinity=msgspec.json.encode(affinity.required.node_selector_terms or [])
+            if affinity and affinity.required
+            else b"",
+            capacity_type=capacity_type,
+            scheduler=where.scheduler,
+        )
     )
+
+
+@lru_cache(maxsize=4096)
+def _shared(needs: Needs) -> Needs:
+    """Return the one object that stands for all needs equal to these."""
+    return needs
 
 
 def tolerates(needs: Needs, taints: Sequence[Taint]) -> Taint | None:

@@ -87,11 +87,13 @@ def text(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
-def substitute(template: Mapping[str, Any], bound: Mapping[str, str]) -> dict[str, Any]:
+def substitute(template: Mapping[str, Any], bound: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the pod template with every `Ref::name` in command, args and env values replaced.
 
     A name that has no value stays as it is written, as in AWS Batch.
     """
+    if not bound and template.get("spec"):
+        return template
     spec, words = dict(template.get("spec") or {}), Words(bound)
     for group in ("initContainers", "containers"):
         if spec.get(group):

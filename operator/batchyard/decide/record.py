@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -256,7 +257,7 @@ def _alike(one: str, other: str) -> bool:
 
 def _token(cycle: Cycle, standing: Standing) -> str:
     first = FIRST if standing.job.uid in cycle.heads else ""
-    return f"{standing.phase}/{standing.reason}{first}"
+    return intern(f"{standing.phase}/{standing.reason}{first}")
 
 
 def _known_note(cycle: Cycle, standing: Standing) -> Note | None:

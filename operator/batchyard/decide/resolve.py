@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from weakref import WeakValueDictionary
 
 from batchyard.decide.containers import ContainersError, arrange, over
 from batchyard.decide.gang import Gang, GangError, Template, gang_of, overridden
+from batchyard.decide.memory import enlarge
+from batchyard.decide.needs import Needs, needs_of
 from batchyard.decide.override import OverrideError, merge, names
 from batchyard.decide.parameters import ParameterError, bind, substitute
-from batchyard.world.specs import Blueprint, Retry, Take
+from batchyard.world.specs import Blueprint, JobSpec, Retry, Take
 from batchyard.world.store import Store
-from batchyard.world.views import Definition, Job, Key
+from batchyard.world.views import Attempt, Definition, Job, Key
 
 _MISTAKES: dict[type[Exception], str] = {
     ParameterError: "InvalidParameters", OverrideError: "InvalidOverrides", ContainersError: "InvalidContainers",
@@ -28,19 +30,49 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a job is made of; `everywhere` are the containers of all groups of a multi-node job."""
+
+    spec: JobSpec
+    blueprint: Blueprint
+    everywhere: tuple[str, ...] = ()
+
+    def build(self, template: Template) -> Template:
+        """Return what becomes of a template with the job's parameters, overrides and rules on containers."""
+        spec, blueprint = self.spec, self.blueprint
+        parameters = bind(blueprint.parameters, spec.parameters or {}, declared=spec.definition is not None)
+        whole = substitute(merge(template, spec.overrides or {}, self.everywhere), parameters)
+        elsewhere = set(self.everywhere) - set(names(template))
+        rules = over(blueprint.containers, spec.containers)
+        return arrange(whole, [rule for rule in rules if rule.name not in elsewhere])
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Effective:
     """What a job says once its definition, parameters and overrides are applied; `timeout` in seconds.
 
     Of a multi-node job `template` is that of its main node, and `gang` has those of all.
     """
 
-    template: Mapping[str, Any]
+    origin: Origin
     retry: Retry
     timeout: int | None
     priority: int
     revision: int | None
     consumables: tuple[tuple[str, int], ...] = ()  # name and quantity, by name
     gang: Gang | None = None
+    needs: Needs | None = None  # of a pod of it, before any of them ran out of memory; None if they cannot be read
+    grace: int | None = None  # seconds that its pod has to end
+
+    @property
+    def template(self) -> Template:
+        """Return the pod template, made anew each time: with parameters each of many jobs has one of its own."""
+        return self.gang.template(self.gang.main) if self.gang else self.origin.build(self.origin.blueprint.template)
+
+
+# What one spec and one blueprint come to, as long as a job stands on it. Its `origin` keeps the numbers from being
+# given to others meanwhile.
+_KNOWN: WeakValueDictionary[tuple[int, int, int | None], Effective] = WeakValueDictionary()
 
 
 def resolve(store: Store, job: Job) -> Effective:
@@ -48,37 +80,53 @@ def resolve(store: Store, job: Job) -> Effective:
 
     retry and timeout of a job replace the definition's whole (AWS SubmitJob); consumables and containers name by name.
     """
+    blueprint, revision = _blueprint(store, job)
+    same = (id(job.spec), id(blueprint), revision)
+    effective = _KNOWN.get(same)
+    if effective is not None:
+        return effective
     try:
-        return _applied(job, *_blueprint(store, job))
+        effective = _applied(job, blueprint or Blueprint(template=job.spec.template or {}), revision)
+        _KNOWN[same] = effective
     except tuple(_MISTAKES) as error:
         raise RefusedError(_MISTAKES[type(error)], str(error), final=True) from error
+    return effective
 
 
 def _applied(job: Job, blueprint: Blueprint, revision: int | None) -> Effective:
     """Return what its blueprint makes of a job with its parameters, overrides and rules on containers."""
-    parameters = bind(blueprint.parameters, job.spec.parameters or {}, declared=job.spec.definition is not None)
     gang = _gang(job, blueprint)
-    templates = gang.templates if gang else (blueprint.template,)
-    everywhere = [name for template in templates for name in names(template)] if gang else []
-    rules = over(blueprint.containers, job.spec.containers)
-
-    def built(template: Template) -> Template:
-        whole = substitute(merge(template, job.spec.overrides or {}, everywhere), parameters)
-        elsewhere = set(everywhere) - set(names(template))
-        return arrange(whole, [rule for rule in rules if rule.name not in elsewhere])
-
-    gang = gang.built(built) if gang else None
+    everywhere = tuple(name for template in gang.templates for name in names(template)) if gang else ()
+    origin = Origin(job.spec, blueprint, everywhere)
+    gang = gang.built(origin.build) if gang else None
+    template = gang.template(gang.main) if gang else origin.build(blueprint.template)
     timeout = job.spec.timeout or blueprint.timeout
     priority = job.spec.priority if job.spec.priority is not None else blueprint.priority
     return Effective(
-        template=gang.template(gang.main) if gang else built(blueprint.template),
+        origin=origin,
         retry=job.spec.retry or blueprint.retry or Retry(),
         timeout=timeout.attempt_duration_seconds if timeout else None,
         priority=priority or 0,
         revision=revision,
         consumables=_merged(blueprint.consumables, job.spec.consumables),
         gang=gang,
+        needs=_needs(template, job.spec.capacity_type),
+        grace=(template.get("spec") or {}).get("terminationGracePeriodSeconds"),
     )
+
+
+def _needs(template: Template, capacity_type: str) -> Needs | None:
+    try:
+        return needs_of(template, capacity_type)
+    except ValueError:  # told when a pod is asked for: until then something else may keep the job from it
+        return None
+
+
+def needs_after(effective: Effective, capacity_type: str, killed: Sequence[Attempt]) -> Needs:
+    """Return what the pod needs after these attempts; ValueError names the field that is not what it must be."""
+    if effective.needs is not None and not killed:
+        return effective.needs
+    return needs_of(enlarge(effective.template, effective.retry.on_out_of_memory, killed), capacity_type)
 
 
 def _merged(own: Iterable[Take], over: Iterable[Take]) -> tuple[tuple[str, int], ...]:
@@ -98,9 +146,10 @@ def _gang(job: Job, blueprint: Blueprint) -> Gang | None:
         raise RefusedError("InvalidMultiNode", f"{whose}{error}", final=True) from None
 
 
-def _blueprint(store: Store, job: Job) -> tuple[Blueprint, int | None]:
+def _blueprint(store: Store, job: Job) -> tuple[Blueprint | None, int | None]:
+    """Return the blueprint of a job's revision and its number; None for a job that brings its own template."""
     if job.spec.definition is None:
-        return Blueprint(template=job.spec.template or {}), None
+        return None, None
     name = job.spec.definition.name
     definition = store.definitions.get(Key(job.namespace, name))
     if definition is None:

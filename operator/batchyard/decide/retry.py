@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchyard.decide.needs import Taste
+from batchyard.decide.needs import NO_TASTE, Taste
 from batchyard.decide.outcome import AWS_NAMES, INFRASTRUCTURE, NEVER_RETRIED
 from batchyard.world.parse import seconds
 from batchyard.world.specs import ExitRule, Retry
@@ -36,8 +36,8 @@ def at_fault(attempt: Attempt) -> bool:
 
 def taste_of(retry: Retry, attempts: Sequence[Attempt]) -> Taste:
     """Return which nodes the next attempt avoids: those at fault, and rather those where one ran before."""
-    if not retry.avoid_failed_nodes:
-        return Taste()
+    if not attempts or not retry.avoid_failed_nodes:
+        return NO_TASTE
     tried = frozenset(attempt.node for attempt in attempts if attempt.node)
     return Taste(frozenset(attempt.node for attempt in attempts if attempt.node and at_fault(attempt)), tried)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
@@ -30,8 +30,8 @@ class Entry:
     counted: bool  # else it is being deleted, and nothing of it starts or is told
     busy: bool  # it is unfinished
     alive: int
-    phases: Counter[str]
-    ranks: tuple[Rank, ...]
+    phases: Mapping[str, int]
+    lined: bool  # it stands in line
 
 
 @dataclass(slots=True)
@@ -59,8 +59,8 @@ class Roster:
         """Count a job; `asks` are its asks with the lines in which they stand."""
         job, uid = standing.job, standing.job.uid
         counted = job.deleting is None or standing.phase in _LIVE
-        ranks, busy = self._line_up(asks), not standing.phase.final
-        entry = Entry(standing, counted, busy, standing.alive, _phases(standing), ranks)
+        lined, busy = self._line_up(asks), not standing.phase.final
+        entry = Entry(standing, counted, busy, standing.alive, _phases(standing), lined)
         self.entries[uid] = entry
         if standing.until < inf:
             heapq.heappush(self._untils, (standing.until, uid))
@@ -70,14 +70,14 @@ class Roster:
             self._count(entry, 1)
             self.fresh[uid] = None
 
-    def _line_up(self, asks: Iterable[tuple[Kind, Rank, Ask]]) -> tuple[Rank, ...]:
-        ranks = []
+    def _line_up(self, asks: Iterable[tuple[Kind, Rank, Ask]]) -> bool:
+        lined = False
         for kind, rank, ask in asks:
             queue = self.lines[kind[0]]
             line = queue.get(kind) or queue.setdefault(kind, Line(kind))
             line.join(rank, ask)
-            ranks.append(rank)
-        return tuple(ranks)
+            lined = True
+        return lined
 
     def leave(self, uid: str) -> None:
         """Take a job off again."""
@@ -89,11 +89,19 @@ class Roster:
             return
         if entry.counted:
             self._count(entry, -1)
-        for ask, rank in zip(entry.standing.asks, entry.ranks, strict=False):
+        for ask in entry.standing.asks if entry.lined else ():
             assert ask.line is not None
-            ask.line.leave(rank)
-            if not ask.line.ranks:
+            ask.line.leave(ask)
+            if not ask.line.asks:
                 del self.lines[ask.line.kind[0]][ask.line.kind]
+        _part(entry.standing)
+
+    def dissolve(self) -> None:
+        """Leave nothing behind that only the garbage collector could find: with many jobs it seldom looks."""
+        for entry in self.entries.values():
+            _part(entry.standing)
+        for line in [line for queue in self.lines.values() for line in queue.values()]:
+            line.asks.clear()
 
     def _count(self, entry: Entry, change: int) -> None:
         standing, job = entry.standing, entry.standing.job
@@ -103,7 +111,7 @@ class Roster:
             self.phases[queue][phase] += change * count
         if job.spec.share and entry.busy:
             self.shares[queue][job.spec.share] += change
-        if entry.ranks:
+        if entry.lined:
             ages = self.ages[queue]
             insort(ages, job.created) if change > 0 else ages.pop(bisect_left(ages, job.created))
         if change > 0 and standing.phase in _LIVE:
@@ -152,7 +160,15 @@ class Roster:
         return self._looks[0][0] if self._looks else inf
 
 
-def _phases(standing: Standing) -> Counter[str]:
+_ONE = {phase: {str(phase): 1} for phase in Phase}
+
+
+def _phases(standing: Standing) -> Mapping[str, int]:
     if standing.children is not None:  # of an array its children are counted
-        return Counter(standing.children.live_counts())
-    return Counter((str(standing.phase),))
+        return standing.children.live_counts()
+    return _ONE[standing.phase]
+
+
+def _part(standing: Standing) -> None:
+    """Part a standing that no longer counts from its asks: they refer to each other."""
+    standing.asks = ()

@@ -8,7 +8,7 @@ from math import inf
 
 from batchyard.decide.array import stand_array
 from batchyard.decide.attempts import ended_attempts
-from batchyard.decide.backfill import kind_of
+from batchyard.decide.backfill import kind_of, lasting
 from batchyard.decide.cycle import DEFECT_SECONDS, Ask, Cycle, Standing
 from batchyard.decide.cycles import find_cycles
 from batchyard.decide.depend import barred, blocked
@@ -16,10 +16,9 @@ from batchyard.decide.enforce import enforce
 from batchyard.decide.gang_live import grown, nodes_at_fault, stand_gang, summary
 from batchyard.decide.gang_pods import sets_of
 from batchyard.decide.lines import Kind, Rank
-from batchyard.decide.memory import enlarge
 from batchyard.decide.needs import needs_of
 from batchyard.decide.order import rank_of
-from batchyard.decide.resolve import Effective, RefusedError, resolve
+from batchyard.decide.resolve import Effective, RefusedError, needs_after, resolve
 from batchyard.decide.retry import Enough, after, taste_of
 from batchyard.model.phase import Phase
 from batchyard.world.store import Store
@@ -177,14 +176,14 @@ def _ask(store: Store, standing: Standing, effective: Effective) -> Ask:
     job, attempts = standing.job, standing.attempts
     number, taste = next_number(store, job, attempts), taste_of(effective.retry, attempts)
     if effective.gang is None:
-        template = enlarge(effective.template, effective.retry.on_out_of_memory, attempts)
-        return Ask(standing, needs_of(template, job.spec.capacity_type), template, number, taste)
+        needs = needs_after(effective, job.spec.capacity_type, attempts)
+        return Ask(standing, needs, number, taste, killed=attempts, lasts=lasting(effective))
     standing.effective = effective = grown(effective, attempts)
     needs = needs_of(effective.template, job.spec.capacity_type)
     if effective.retry.avoid_failed_nodes:
         taste = replace(taste, avoid=taste.avoid | nodes_at_fault(store.pods_of.get(job.uid, {}).values()))
     sets = sets_of(effective.gang, job.spec.capacity_type) if effective.gang else ()
-    return Ask(standing, needs, effective.template, number, taste, sets=sets)
+    return Ask(standing, needs, number, taste, sets=sets)
 
 
 def next_number(store: Store, job: Job, attempts: tuple[Attempt, ...]) -> int:

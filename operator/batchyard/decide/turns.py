@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from batchyard.decide.cycle import NO_TASTE, Ask, Standing
-from batchyard.decide.memory import enlarge
-from batchyard.decide.needs import Needs, Taste, needs_of
-from batchyard.decide.resolve import Effective
+from batchyard.decide.backfill import lasting
+from batchyard.decide.cycle import Ask, Standing
+from batchyard.decide.needs import NO_TASTE, Taste
+from batchyard.decide.resolve import Effective, needs_after
 from batchyard.decide.retry import taste_of
 from batchyard.decide.tally import Child, Tally
 from batchyard.world.children import ROUGH
@@ -69,9 +69,8 @@ def _turn(child: Child, effective: Effective) -> Turn:
 
 def _ask(standing: Standing, effective: Effective, what: tuple[Turn, int, int]) -> Ask:
     turn, indexes, count = what
-    kills = [
+    kills = tuple(
         Attempt(number=1, reason="OutOfMemory", container=name) for name, times in turn.kills for _ in range(times)
-    ]
-    template = enlarge(effective.template, effective.retry.on_out_of_memory, kills)
-    needs: Needs = needs_of(template, standing.job.spec.capacity_type)
-    return Ask(standing, needs, template, turn.number, turn.taste, count, indexes=indexes)
+    )
+    needs, lasts = needs_after(effective, standing.job.spec.capacity_type, kills), lasting(effective)
+    return Ask(standing, needs, turn.number, turn.taste, count, indexes=indexes, killed=kills, lasts=lasts)

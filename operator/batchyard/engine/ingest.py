@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -39,35 +39,62 @@ class Ingest:
 
     def take(self, plural: str, change: str | None, body: Body) -> None:
         """Take one event; `change` None stands for an object of kopf's first or repeated list."""
-        if plural == "batchjobs" and change == "MODIFIED" and self._has_heard(body["metadata"]):
+        meta = body.get("metadata") or {}
+        version = str(meta.get("resourceVersion", ""))
+        if version.isdigit():
+            self.newest = max(self.newest, int(version))
+        if change != "DELETED" and self.knows(plural, str(meta.get("uid", "")), version):
             return
         view = read(plural, body)
         if view is None:
             return
-        self._note(view.version)
         if change == "DELETED":
             self.store.remove(view)
         else:
             self.store.apply(view)
         self.bell.ring()
 
-    def _has_heard(self, meta: Mapping[str, Any]) -> bool:
-        """Say whether a job's event tells what the answer to our own write has told."""
-        version = meta.get("resourceVersion", "")
-        if not self.store.has_heard(meta.get("uid", ""), version):
-            return False
-        self._note(version)
-        return True
+    def knows(self, plural: str, uid: str, version: str) -> bool:
+        """Say whether this very version of a job has been taken in: the answer to our own write comes first."""
+        return plural == "batchjobs" and self.store.knows_job(uid, version)
 
-    def _note(self, version: str) -> None:
-        if version.isdigit():
-            self.newest = max(self.newest, int(version))
 
-    def replace(self, plural: str, bodies: Sequence[Body], version: str) -> None:
-        """Take a full list: what it lacks is gone."""
-        views = [view for view in (read(plural, body) for body in bodies) if view is not None]
-        self.store.replace(self.store.table(PARSERS[plural][0]), views, version)
-        self.bell.ring()
+class _Meta(msgspec.Struct, rename="camel", gc=False):
+    uid: str = ""
+    resource_version: str = ""
+
+
+class _Marked(msgspec.Struct, gc=False):
+    metadata: _Meta
+
+
+class Listing:
+    """A full list of one kind, taken page by page: of what is known already nothing but the version is read."""
+
+    def __init__(self, ingest: Ingest, plural: str) -> None:
+        self._ingest = ingest
+        self._plural = plural
+        self._seen: set[str] = set()
+
+    def take(self, items: Iterable[msgspec.Raw]) -> None:
+        """Take one page."""
+        for item in items:
+            meta = _MARKED.decode(item).metadata
+            self._seen.add(meta.uid)
+            if self._ingest.knows(self._plural, meta.uid, meta.resource_version):
+                continue
+            view = read(self._plural, msgspec.json.decode(item))
+            if view is not None:
+                self._ingest.store.apply(view)
+
+    def end(self, version: str) -> None:
+        """All pages are in: what they lack is gone."""
+        store = self._ingest.store
+        store.sweep(store.table(PARSERS[self._plural][0]), self._seen, version)
+        self._ingest.bell.ring()
+
+
+_MARKED = msgspec.json.Decoder(_Marked)
 
 
 def read(plural: str, body: Body) -> View | None:

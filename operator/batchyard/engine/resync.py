@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import aclosing
 
+import msgspec
 import structlog
 
-from batchyard.engine.ingest import PARSERS, Ingest
+from batchyard.engine.ingest import PARSERS, Ingest, Listing
 from batchyard.kube.paths import batchyard
 from batchyard.kube.session import ApiError, Session, UnreachableError
 
@@ -24,8 +25,12 @@ async def list_all(session: Session, ingest: Ingest) -> None:
 
 async def list_kind(session: Session, ingest: Ingest, plural: str) -> None:
     """Take a full list of one kind; raises ApiError, UnreachableError."""
-    listed = await session.list(batchyard(plural), dict[str, Any])
-    ingest.replace(plural, listed.items, listed.version)
+    listing, version = Listing(ingest, plural), ""
+    async with aclosing(session.pages(batchyard(plural), msgspec.Raw)) as pages:
+        async for page in pages:
+            listing.take(page.items)
+            version = page.version
+    listing.end(version)
 
 
 async def resync(session: Session, ingest: Ingest, every: float) -> None:

@@ -1,10 +1,11 @@
-"""Storages that store nothing: kopf must not write to users' objects, nor copy them at each event."""
+"""Storages that store nothing: kopf must not write to users' objects, copy them at each event, or remember them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -40,3 +41,11 @@ class NoProgress(kopf.ProgressStorage):
     def clear(self, *, essence: Any) -> Any:
         """Return the essence as it is: the default deep-copies it."""
         return essence
+
+
+class NoMemories(ResourceMemories):
+    """Remembers no object: event handlers have no memo, and kopf's own costs as much as ten jobs of ours."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        """Return a memory that ends with the event."""
+        return await super().recall(raw_body, **{**options, "ephemeral": True})

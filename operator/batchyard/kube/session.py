@@ -62,7 +62,7 @@ class Listed(Generic[T]):
 
 @cache  # making one takes longer than decoding most pages
 def _page_decoder(kind: Any) -> msgspec.json.Decoder[Page[Any]]:
-    return msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(Page[kind])
 
 
 class Session:
@@ -161,14 +161,24 @@ class Session:
         Raises ApiError (410: a page came too late, begin anew), UnreachableError, msgspec.DecodeError.
         """
         items: list[T] = []
+        version = ""
+        async for page in self.pages(path, kind, params):
+            items += page.items
+            version = page.version
+        return Listed(items, version)
+
+    async def pages(
+        self, path: str, kind: type[T], params: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Listed[T], None]:
+        """Yield all objects page by page, so that nobody has to hold them all; raises what `list` raises."""
         query = {**(params or {}), "limit": str(PAGE)}
-        decoder = _page_decoder(kind)
+        decoder: msgspec.json.Decoder[Page[T]] = _page_decoder(kind)  # type: ignore[arg-type]  # classes are hashable
         while True:
             answer = await self.request("GET", path, params=query)
             page = decoder.decode(answer.expect_ok().body)
-            items += page.items or ()
+            yield Listed(page.items or [], page.metadata.resource_version)
             if not page.metadata.continue_:
-                return Listed(items, page.metadata.resource_version)
+                return
             query["continue"] = page.metadata.continue_
 
     async def stream(self, path: str, params: Mapping[str, str], silence: float) -> AsyncGenerator[bytes, None]:

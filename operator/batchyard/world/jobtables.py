@@ -38,10 +38,10 @@ class JobTables(ScheduleTables):
         self._put_job(job if pending is None else msgspec.structs.replace(job, status=pending))
         self._hear(before, job, overlaid=pending is not None)
 
-    def has_heard(self, uid: str, version: str) -> bool:
-        """Say whether a version of a job is known as the API server's latest: a watch that tells it brings no news."""
+    def knows_job(self, uid: str, version: str) -> bool:
+        """Say whether a job is known in this very version, and nothing of ours stands over it or is in doubt."""
         job = self.jobs.get(uid)
-        return job is not None and job.version == version and uid not in self.doubtful
+        return job is not None and job.version == version != "" and uid not in self.recorded and self.is_confirmed(uid)
 
     def _put_job(self, job: Job) -> None:
         old = self.jobs.get(job.uid)

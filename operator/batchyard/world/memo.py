@@ -25,4 +25,6 @@ class Memo(dict[str, Any]):
         """Drop all conclusions."""
         super().clear()
         self.dropped.clear()
+        if self.roster is not None:
+            self.roster.dissolve()
         self.roster = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from batchyard.model.machine import Shape, Taint
 from batchyard.model.policy import SchedulingPolicySpec
 from batchyard.model.queue import JobQueueSpec
 from batchyard.model.resources import read
+from batchyard.world.alike import Alike
 from batchyard.world.specs import Blueprint, JobSpec, TimeLimit
 from batchyard.world.views import (
     Consumable,
@@ -33,6 +35,7 @@ from batchyard.world.views import (
 Body = Mapping[str, Any]
 MOST_UNITS = 10**9  # times itself: units of a consumable resource that are counted
 DEFAULT_DECAY = 600  # seconds, where a policy says 0 (AWS shareDecaySeconds)
+_SPECS, _STATUSES = Alike(JobSpec), Alike(JobStatus)
 
 
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0  # the calendar's ends: years 1 and 9999
@@ -81,10 +84,10 @@ def job(body: Body) -> Job:
     """Return a Job; its shape was checked by the API server's schema."""
     return Job(
         **_common(body),
-        namespace=body["metadata"]["namespace"],
+        namespace=intern(body["metadata"]["namespace"]),
         generation=body["metadata"].get("generation", 1),
-        spec=msgspec.convert(body["spec"], JobSpec),
-        status=msgspec.convert(body.get("status") or {}, JobStatus),
+        spec=_SPECS.of(body["spec"]),
+        status=_STATUSES.of({**(body.get("status") or {}), "createdAt": None}),
         scheduler=_scheduler(body["metadata"]),
     )
 

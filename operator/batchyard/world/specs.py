@@ -115,8 +115,8 @@ class DefinitionRef(msgspec.Struct, frozen=True, rename="camel", kw_only=True, g
     revision: int | None = None
 
 
-class JobSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
-    """A job's spec as the API server validated it."""
+class JobSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True, weakref=True):
+    """A job's spec as the API server validated it; jobs that say the same have one and the same (world/alike.py)."""
 
     queue: str
     definition: DefinitionRef | None = None

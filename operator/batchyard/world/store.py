@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,10 @@ class Store(NodeTables, JobTables):
         for view in listed:
             seen.add(view.uid)
             self.apply(view)
+        self.sweep(known, seen, version)
+
+    def sweep(self, known: Iterable[View], seen: Set[str], version: str) -> None:
+        """Take in that a full list is at its end, which has seen these uids."""
         for view in known:
             if view.uid and view.uid not in seen and not newer_than(view, version):
                 self.remove(view)

@@ -69,8 +69,8 @@ class ArrayStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=
     attempts: tuple[Attempt, ...] = ()
 
 
-class JobStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False, omit_defaults=True):
-    """What was last written of a job."""
+class JobStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True, weakref=True):
+    """What was last written of a job, but for `createdAt`: that would tell apart what is alike, and nobody reads it."""
 
     phase: Phase = Phase.Submitted
     reason: str | None = None
@@ -79,7 +79,6 @@ class JobStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fa
     attempts: tuple[Attempt, ...] = ()
     waiting: dict[str, Any] | None = None
     cost: dict[str, str] | None = None
-    created_at: str | None = None
     started_at: str | None = None
     stopped_at: str | None = None
     conditions: tuple[dict[str, Any], ...] = ()
