@@ -62,7 +62,7 @@ class Listed(Generic[T]):
 
 @cache  # making one takes longer than decoding most pages
 def _page_decoder(kind: Any) -> msgspec.json.Decoder[Page[Any]]:
-    return msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(Page[kind])
 
 
 class Session:
@@ -162,7 +162,7 @@ class Session:
         """
         items: list[T] = []
         query = {**(params or {}), "limit": str(PAGE)}
-        decoder = _page_decoder(kind)
+        decoder: msgspec.json.Decoder[Page[T]] = _page_decoder(kind)  # type: ignore[arg-type]  # classes have a hash
         while True:
             answer = await self.request("GET", path, params=query)
             page = decoder.decode(answer.expect_ok().body)
