@@ -13,7 +13,8 @@ import pytest
 
 from batchyard.kube import answer as answers
 from batchyard.kube.answer import Answer, ProtocolError, answer
-from batchyard.kube.connections import KEEP_SECONDS, Connections, Origin, UnheardError
+from batchyard.kube.connection import UnheardError
+from batchyard.kube.connections import KEEP_SECONDS, Connections, Origin
 from batchyard.kube.message import request, target
 from batchyard.kube.session import Session, UnreachableError
 from kube.things import anonymous, until

@@ -172,7 +172,7 @@ class Session:
     ) -> AsyncGenerator[Listed[T], None]:
         """Yield all objects page by page, so that nobody has to hold them all; raises what `list` raises."""
         query = {**(params or {}), "limit": str(PAGE)}
-        decoder: msgspec.json.Decoder[Page[T]] = _page_decoder(kind)  # type: ignore[arg-type]  # classes are hashable
+        decoder: msgspec.json.Decoder[Page[T]] = _page_decoder(kind)  # type: ignore[arg-type]  # classes have a hash
         while True:
             answer = await self.request("GET", path, params=query)
             page = decoder.decode(answer.expect_ok().body)
