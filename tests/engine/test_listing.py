@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -12,12 +13,12 @@ from batchyard.engine import ingest as ingest_module
 from batchyard.engine.bell import Bell
 from batchyard.engine.ingest import Ingest, Listing
 from batchyard.engine.resync import list_kind
-from batchyard.kube.session import Session
+from batchyard.kube.session import ApiError, Session
 from batchyard.model.phase import Phase
 from batchyard.world.store import Store
 from batchyard.world.views import JobStatus
 from builders import NOW, job_body, store
-from kube.stub import answer, stub_server
+from kube.stub import answer, hang, status, stub_server
 from kube.things import anonymous
 
 
@@ -83,11 +84,11 @@ def test_what_is_known_rings_no_bell_and_is_not_judged_again(ingest: Ingest) -> 
 def test_a_write_in_doubt_is_settled_by_the_version_that_is_known(ingest: Ingest, reads: list[str]) -> None:
     """The write failed: the API server still says what it said before, and that is news."""
     ingest.take("batchjobs", "ADDED", body("a", 1))
-    status = JobStatus(phase=Phase.Running)
-    ingest.store.assume_status("uid-a", status)
+    assumed = JobStatus(phase=Phase.Running)
+    ingest.store.assume_status("uid-a", assumed)
     ingest.take("batchjobs", "MODIFIED", body("a", 1))
     assert ingest.store.jobs["uid-a"].status.phase is Phase.Running
-    ingest.store.settle_status("uid-a", status)
+    ingest.store.settle_status("uid-a", assumed)
     take(ingest, 1, page(body("a", 1)))
     assert ingest.store.jobs["uid-a"].status.phase is Phase.Submitted
     assert reads == ["a"] * 3
@@ -115,3 +116,32 @@ async def test_pages_are_asked_for_one_after_the_other() -> None:
         await list_kind(session, ingest, "batchjobs")
         assert [query.get("continue") for _, _, query, _ in stub.seen] == [None, "more"]
     assert known(ingest) == {"a": "1", "b": "2"}
+
+
+async def test_the_next_page_is_asked_for_while_one_is_read() -> None:
+    async with stub_server() as stub, Session(anonymous(stub.url)) as session:
+        more = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [body("a", 1)]}
+        stub.then(answer(more), answer({"metadata": {"resourceVersion": "7"}, "items": [body("b", 2)]}))
+        async with aclosing(session.pages("/x", msgspec.Raw)) as pages:
+            assert len((await anext(pages)).items) == 1
+            await stub.until_seen(2)
+            assert [page.version async for page in pages] == ["7"]
+
+
+async def test_who_leaves_early_leaves_nothing_on_its_way() -> None:
+    async with stub_server() as stub, Session(anonymous(stub.url)) as session:
+        stub.then(answer({"metadata": {"resourceVersion": "7", "continue": "more"}, "items": []}), hang())
+        async with aclosing(session.pages("/x", msgspec.Raw)) as pages:
+            await anext(pages)
+            await stub.until_seen(2)
+        await stub.quiet()
+
+
+async def test_a_page_that_comes_too_late_ends_the_list() -> None:
+    ingest = Ingest(store(), Bell())
+    async with stub_server() as stub, Session(anonymous(stub.url)) as session:
+        first = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [body("a", 1)]}
+        stub.then(answer(first), status(410, "Expired", "too old"))
+        with pytest.raises(ApiError, match="410"):
+            await list_kind(session, ingest, "batchjobs")
+    assert known(ingest) == {"a": "1"}

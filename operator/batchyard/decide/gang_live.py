@@ -60,7 +60,7 @@ def grown(effective: Effective, attempts: Sequence[Attempt]) -> Effective:
     group, rule = gang.group_of[gang.main], effective.retry.on_out_of_memory
     templates = [enlarge(t, rule, attempts) if n == group else t for n, t in enumerate(gang.templates)]
     larger = Gang(gang.main, gang.group_of, tuple(templates))
-    return replace(effective, gang=larger)
+    return replace(effective, gang=larger, needs=None)
 
 
 def nodes_at_fault(pods: Iterable[Pod]) -> frozenset[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import kopf
+
+# kopf.operator() takes memories of ours, but kopf does not export their type.
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 

@@ -170,16 +170,28 @@ class Session:
     async def pages(
         self, path: str, kind: type[T], params: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Listed[T], None]:
-        """Yield all objects page by page, so that nobody has to hold them all; raises what `list` raises."""
+        """Yield all objects page by page, so that nobody has to hold them all; raises what `list` raises.
+
+        The next page is on its way while the caller is busy with one; leave early with `aclosing`.
+        """
         query = {**(params or {}), "limit": str(PAGE)}
         decoder: msgspec.json.Decoder[Page[T]] = _page_decoder(kind)  # type: ignore[arg-type]  # classes have a hash
-        while True:
-            answer = await self.request("GET", path, params=query)
-            page = decoder.decode(answer.expect_ok().body)
-            yield Listed(page.items or [], page.metadata.resource_version)
-            if not page.metadata.continue_:
-                return
-            query["continue"] = page.metadata.continue_
+        ahead = asyncio.create_task(self._page(path, query, decoder))
+        try:
+            while True:
+                page = await ahead
+                if more := page.metadata.continue_:
+                    ahead = asyncio.create_task(self._page(path, {**query, "continue": more}, decoder))
+                    await asyncio.sleep(0)  # until it is sent
+                yield Listed(page.items or [], page.metadata.resource_version)
+                if not more:
+                    return
+        finally:
+            ahead.cancel()
+
+    async def _page(self, path: str, query: Mapping[str, str], decoder: msgspec.json.Decoder[Page[T]]) -> Page[T]:
+        answer = await self.request("GET", path, params=query)
+        return decoder.decode(answer.expect_ok().body)
 
     async def stream(self, path: str, params: Mapping[str, str], silence: float) -> AsyncGenerator[bytes, None]:
         """Yield the chunks of a watch, an empty one first when it is open; close it with `aclosing`.
