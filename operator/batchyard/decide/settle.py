@@ -95,8 +95,9 @@ def _stand(cycle: Cycle, job: Job) -> Standing:
     if attempts and attempts[-1].reason == "Completed":
         return Standing(job, Phase.Succeeded, "Completed", "", attempts, multi_node=summary(job, pods))
     standing = _between(cycle, job, attempts)
-    if job.spec.stop is not None and standing.phase != Phase.Failed:
-        standing = _stopped(job, attempts)  # a stop does not change how a job has already failed
+    # A stop does not change how the attempts of a job have failed; what kept it from starting it does make idle.
+    if job.spec.stop is not None and not (attempts and standing.phase == Phase.Failed):
+        standing = _stopped(job, attempts)
     standing.multi_node = summary(job, pods) if standing.phase.final else None
     return standing
 
