@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from .layout import Layout
 from .processes import running
 
 DEFAULT_PORT = 6443
+# Below those that connections take for themselves (from 32768 on): such a one may be gone when the API server, having
+# died, is started again. In no order, since two clusters may look at once.
+OTHER_PORTS = range(6700, 7700)
 SHM_BYTES = 2**30
 
 
@@ -51,7 +55,7 @@ def _place_for_etcd(layout: Layout, environment: Mapping[str, str]) -> Path:
 
 
 def _port(layout: Layout, known: str, wanted: str) -> int:
-    """Return the port asked for, else the one used before, else 6443, else any free one."""
+    """Return the port asked for, else the one used before, else 6443, else any free one of OTHER_PORTS."""
     if known and wanted in ("", known) and "kube-apiserver" in running(layout):
         return int(known)
     if wanted:
@@ -61,8 +65,9 @@ def _port(layout: Layout, known: str, wanted: str) -> int:
     preferred = int(known or DEFAULT_PORT)
     if _is_free(preferred):
         return preferred
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        free = int(listener.getsockname()[1])
+    free = next((port for port in random.sample(OTHER_PORTS, len(OTHER_PORTS)) if _is_free(port)), None)
+    if free is None:
+        raise SetupError(f"No port from {OTHER_PORTS.start} to {OTHER_PORTS.stop - 1} is free: set BATCHYARD_API_PORT.")
     say(f"Port {preferred} is taken by another program: the API server listens on {free}.")
     return free
 

@@ -43,6 +43,8 @@ GONE = {"gone": True, "phase": "Running", "containers": (running(),)}
         ({"containers": ended(3)}, "Error", True, "container 'main' exited with code 3"),
         ({"containers": ended(1, message="line\nlast line\n")}, "Error", True, "code 1: line\nlast line"),
         ({"containers": ended(137, reason="OOMKilled")}, "OutOfMemory", True, "was killed: out of memory"),
+        ({"containers": ended(137)}, "OutOfMemory", True, "was killed though nobody asked for that"),
+        ({"containers": ended(137), "stop": stopped("TimedOut")}, "TimedOut", True, "because"),
         ({"containers": ended(137, reason="OOMKilled"), "stop": stopped("TimedOut")}, "TimedOut", True, "because"),
         ({"containers": ended(143), "stop": stopped("Terminated")}, "Terminated", True, "because"),
         ({"containers": ended(143), "stop": stopped("Interrupted")}, "Interrupted", False, "because"),

@@ -14,6 +14,7 @@ _REJECTED = frozenset(
         "Terminated", "Preempting", "Shutdown", "NodeLost", "UnexpectedAdmissionError", "AppArmor", "Evicted",
     }
 )  # fmt: skip
+_KILLED = 137  # by SIGKILL
 _CANNOT_START = frozenset({"StartError", "ContainerCannotRun", "CreateContainerError", "RunContainerError"})
 
 # Our reason -> (AWS container reason, AWS status reason): what evaluateOnExit patterns written for AWS match.
@@ -111,6 +112,11 @@ def _by_essential(pod: Pod, failed: Container | None) -> tuple[str, str, Contain
         return "NodeLost", f"node {pod.node} lost container {failed.name!r}: {failed.message}", failed
     if failed.reason in _CANNOT_START:
         return "CannotStartContainer", f"container {failed.name!r} did not start: {failed.message}", failed
+    if failed.exit_code == _KILLED:  # containers are seen to end before the kernel's word on why has come
+        sentence = (
+            f"container {failed.name!r} was killed though nobody asked for that: most likely it ran out of memory"
+        )
+        return "OutOfMemory", _last_words(failed, sentence), failed
     return "Error", _last_words(failed, f"container {failed.name!r} exited with code {failed.exit_code}"), failed
 
 
