@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.model.plan import Report
-from batchyard.world.assume import assume_report, merged
+from batchyard.decide.outcome import judge
+from batchyard.model.plan import Remove, Report
+from batchyard.world.assume import assume_remove, assume_report, merged, restore
 from batchyard.world.store import Store
-from builders import NOW, queue
+from batchyard.world.views import Key
+from builders import NOW, exited, job, newer, pod, queue, store
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,29 @@ def test_what_a_report_takes_away_is_gone_at_once() -> None:
     store.apply(view)
     assume_report(store, Report("jobqueues", "", view.name, view.uid, {"holders": None, "total": 3}), NOW)
     assert store.queues[view.name].status == {"phase": "Valid", "total": 3}
+
+
+def removed() -> Store:
+    """Return a store in which a pod was told to go before any kubelet had seen it."""
+    known = store(job(), pod(acknowledged=None))
+    verb = Remove("default", "job-1", "uid-job-1", reason="Interrupted", message="node n1 is being reclaimed")
+    assert assume_remove(known, verb, NOW) is not None
+    return known
+
+
+def test_why_a_pod_was_removed_is_known_whatever_is_heard_of_it_before_it_goes() -> None:
+    known, last = removed(), pod()
+    for each in (last, newer(last, deleting=NOW), newer(last, deleting=NOW, phase="Failed", containers=(exited(137),))):
+        known.apply(each)
+    end = judge(known.pods[Key("default", "job-1")])
+    assert (end.reason, end.message, end.counted) == ("Interrupted", "node n1 is being reclaimed", False)
+    known.remove(known.pods[Key("default", "job-1")])
+    assert judge(known.pods[Key("default", "job-1")]).reason == "Interrupted"
+    assert not known.removals
+
+
+def test_a_removal_that_failed_explains_no_later_one() -> None:
+    known = removed()
+    restore(known, pod())
+    known.apply(pod(deleting=NOW, phase="Failed", containers=(exited(143),)))
+    assert judge(known.pods[Key("default", "job-1")]).reason == "PodDeleted"

@@ -47,6 +47,8 @@ def assume_remove(store: Store, verb: Remove, now: float) -> Pod | None:
     if pod is None or pod.uid != verb.uid:
         return None
     order = StopOrder(reason=verb.reason, message=verb.message, at=now) if verb.reason else pod.stop
+    if verb.reason and order:
+        store.removals[pod.uid] = order
     store.apply_pod(msgspec.structs.replace(pod, removing=True, stop=order))
     return pod
 
@@ -54,6 +56,7 @@ def assume_remove(store: Store, verb: Remove, now: float) -> Pod | None:
 def restore(store: Store, pod: Pod) -> None:
     """Take back what was assumed of a pod, unless the API server has said something newer meanwhile."""
     known = store.pods.get(Key(pod.namespace, pod.name))
+    store.removals.pop(pod.uid, None)
     if known is not None and known.uid == pod.uid and known.version == pod.version:
         store.apply_pod(pod)
 

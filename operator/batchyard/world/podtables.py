@@ -14,7 +14,7 @@ from batchyard.world.memo import Memo
 from batchyard.world.pods import disowned, is_of
 from batchyard.world.shares import Ledger
 from batchyard.world.versions import older
-from batchyard.world.views import Job, JobStatus, Key, Pod, key
+from batchyard.world.views import Job, JobStatus, Key, Pod, StopOrder, key
 
 _BURIED = 20_000  # uids of deleted jobs and pods that a late event or answer must not bring back
 
@@ -36,6 +36,7 @@ class PodTables:
         # Live pods on a node whose kubelet has not seen them -> since when a decision has known (inf: none has).
         self.unseen: dict[Key, float] = {}
         self.strays: dict[Key, Pod] = {}  # live pods of finished jobs
+        self.removals: dict[str, StopOrder] = {}  # pod uid -> why we had it deleted: no annotation says so
         self.used: dict[str, Resources] = {}
         self.kept_by: defaultdict[str, set[str]] = defaultdict(set)  # node -> multi-node jobs that it is kept for
         self.held: defaultdict[str, Counter[str]] = defaultdict(Counter)  # consumable -> what each job's live pods hold
@@ -50,7 +51,7 @@ class PodTables:
 
     def apply_pod(self, pod: Pod) -> None:
         """Take in a pod's newest version."""
-        pod, where = self._as_it_is(pod), key(pod)
+        pod, where = self._with_its_order(self._as_it_is(pod)), key(pod)
         old = self.pods.get(where)
         if pod.uid in self._buried or (old and older(pod, old)):
             return
@@ -77,6 +78,11 @@ class PodTables:
         """Say whether a version of a pod is known: a watch that tells it brings no news."""
         pod = self.pods.get(where)
         return pod is not None and pod.uid == uid and pod.version == version
+
+    def _with_its_order(self, pod: Pod) -> Pod:
+        """Return a pod that is being deleted with the reason that we had for it, whatever a watch told in between."""
+        order = self.removals.get(pod.uid) if pod.deleting is not None and pod.stop is None else None
+        return msgspec.structs.replace(pod, stop=order) if order else pod
 
     def _as_it_is(self, pod: Pod) -> Pod:
         """Take a pod for its job's only if it can be: in the job's namespace, by its name, a part that there is."""
@@ -127,7 +133,7 @@ class PodTables:
     def remove_pod(self, pod: Pod) -> None:
         """Take in that a pod's object is gone; one without a final phase stays as a `gone` view until it is judged."""
         pod = self._as_it_is(pod)
-        known = self.pods.get(key(pod))
+        known, order = self.pods.get(key(pod)), self.removals.pop(pod.uid, None)
         if pod.index is not None:
             self._let_go(pod)
         if pod.uid:
@@ -136,7 +142,7 @@ class PodTables:
             return
         self.unseen.pop(key(pod), None)
         last = pod if pod.final or not known.uid or older(known, pod) else known
-        last = last if last.stop else msgspec.structs.replace(last, stop=known.stop)
+        last = last if last.stop else msgspec.structs.replace(last, stop=known.stop or order)
         self._drop_pod(key(pod))
         if not last.job:
             return
