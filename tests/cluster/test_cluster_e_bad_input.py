@@ -175,6 +175,15 @@ def test_a_typing_error_in_a_definition_is_found(story: Lab) -> None:
     assert 'unknown field "spec.containers[0].imagePullPolice"' in valid["message"]
 
 
+def test_a_typing_error_in_an_inline_template_is_found(story: Lab) -> None:
+    template = simulated()
+    template["spec"]["containers"][0]["comand"] = ["echo"]
+    story.job("misspelt", "plain", template=template)
+    status = story.failed("misspelt", SOON)
+    assert status["reason"] == "InvalidTemplate"
+    assert 'unknown field "spec.containers[0].comand"' in status["message"]
+
+
 def test_a_definition_that_refers_to_an_undeclared_parameter(story: Lab) -> None:
     template = simulated()
     template["spec"]["containers"][0]["command"] = ["echo", "Ref::nobody"]

@@ -20,6 +20,8 @@ from batchyard.world.views import Pod
 
 log = structlog.get_logger(__name__)
 
+_STRICT = {"fieldValidation": "Strict"}  # a field that no Pod has is a mistake, not to be dropped in silence
+
 
 def start(hands: Hands, verb: verbs.Start, now: float) -> None:
     """Create an attempt's pod, and before it the Service of a multi-node job."""
@@ -37,7 +39,8 @@ def start(hands: Hands, verb: verbs.Start, now: float) -> None:
 
 def _create_pod(hands: Hands, verb: verbs.Start, pod: Pod) -> None:
     key, path = ("pod", pod.namespace, pod.name), core("pods", pod.namespace)
-    submit(hands, Write(key, Lane.Pods, "POST", path, verb.manifest, lambda o: hands.answers.started(verb, pod, o)))
+    after = lambda o: hands.answers.started(verb, pod, o)  # noqa: E731
+    submit(hands, Write(key, Lane.Pods, "POST", path, verb.manifest, after, _STRICT))
 
 
 def _judge_estimate(store: Store, uid: str, now: float) -> None:
