@@ -16,7 +16,23 @@ from batchyard.model.resources import Resources
 from batchyard.world.assume import assume_report
 from batchyard.world.parse import rfc3339
 from batchyard.world.views import Policy, Queue
-from builders import NOW, decided, job, newer, of, only, pod, pool_of, queue, said, started, store, template, told
+from builders import (
+    NOW,
+    decided,
+    exited,
+    job,
+    newer,
+    of,
+    only,
+    pod,
+    pool_of,
+    queue,
+    said,
+    started,
+    store,
+    template,
+    told,
+)
 
 
 def policy(decay: int = 600, reservation: int = 0, **shares: str) -> Policy:
@@ -185,6 +201,18 @@ class TestTold:
         assert plan.wake is not None
         assert plan.wake < NOW - 60 + 302
         assert said(decide(store(*things), NOW - 60 + 300))["shares"] is None
+
+    def test_who_has_used_too_little_to_be_told_wakes_nobody(self) -> None:
+        brief = pod("r", phase="Failed", containers=(exited(1, NOW + 0.5),), queue="default", share="a", created=NOW)
+        known = store(*pool_of(), policy(decay=100), fair(), job("r", share="a"), brief)
+        known.remove_job("uid-r")
+        assert known.ledger.accounts["default"]["a"].dirty
+        for second in (1000, 1002):
+            plan = decide(known, NOW + second)
+            for report in of(plan, Report):
+                assume_report(known, report, NOW + second)
+        assert not known.queues["default"].status.get("shares")
+        assert plan.wake is None or plan.wake > NOW + 1010
 
     def test_without_a_policy_nothing_is_told(self) -> None:
         assert said(decided(*pool_of("n1"), job(share="a")))["shares"] is None

@@ -30,7 +30,7 @@ def shares_of(cycle: Cycle, queue: Queue) -> Told | None:
         return _known(cycle, queue) if queue.policy else None
     told = {entry["share"]: entry for entry in queue.status.get("shares") or ()}
     wanted = _wanted(cycle, board)
-    if not _is_due(cycle, queue, board, told.keys() == {share.name for share in wanted}):
+    if told.keys() == {share.name for share in wanted} and not _is_due(cycle, queue, wanted):
         return list(told.values()) or None
     return [_entry(cycle, share) for share in sorted(wanted, key=lambda share: share.name)] or None
 
@@ -57,12 +57,11 @@ def _wanted(cycle: Cycle, board: Board) -> list[Share]:
     return wanted
 
 
-def _is_due(cycle: Cycle, queue: Queue, board: Board, same: bool) -> bool:
-    if not same:
-        return True
-    if not any(share.busy or share.account.dirty for share in board.shares.values()):
+def _is_due(cycle: Cycle, queue: Queue, wanted: Iterable[Share]) -> bool:
+    """Say whether usage is to be told anew; of a share that has used too little to be told nothing ever is."""
+    dirty = any(share.account.dirty for share in wanted)
+    if not dirty and not any(share.busy for share in wanted):
         return False
-    dirty = any(share.account.dirty for share in board.shares.values())
     due = cycle.store.ledger.stamps.get(queue.name, 0.0) + (CHANGED_SECONDS if dirty else STEADY_SECONDS)
     cycle.plan.wake_at(max(due, cycle.now + 1))
     return cycle.now >= due
