@@ -214,8 +214,9 @@ class TestFailure:
         assert (said["phase"], said["reason"], said["message"]) == ("Failed", "Cancelled", "no")
 
     def test_one_that_was_stopped_is_cancelled_whoever_fails_meanwhile(self) -> None:
-        known = scene(job("a", status=FAILED), job(dependsOn=on("a"), stop={"mode": "Cancel"}))
-        assert status(decide(known, NOW))["reason"] == "Cancelled"
+        for more in ({}, {"array": {"size": 2}}):
+            known = scene(job("a", status=FAILED), job(dependsOn=on("a"), stop={"mode": "Cancel"}, **more))
+            assert status(decide(known, NOW))["reason"] == "Cancelled"
 
 
 class TestOnceMet:

@@ -83,16 +83,17 @@ async def test_a_refusal_is_kept_and_told_once() -> None:
     assert "uid-s" not in desk.store.refusals
 
 
-@pytest.mark.parametrize("kind", [Kind.UNKNOWN, Kind.SUPERSEDED, Kind.REFUSED])
+@pytest.mark.parametrize("kind", [Kind.SUPERSEDED, Kind.REFUSED])
 async def test_what_is_not_known_is_decided_again_and_is_nobodys_fault(kind: Kind) -> None:
     desk = Desk()
     assert desk.submissions.submitted(VERB, Outcome(kind, reason="NotLeader")) is None
     assert (desk.names, desk.store.submitting, desk.store.refusals) == ([], {}, {})
 
 
-async def test_ours_from_before_a_crash_is_adopted() -> None:
+@pytest.mark.parametrize("outcome", [Outcome(Kind.CONFLICT, 409), Outcome(Kind.UNKNOWN)])
+async def test_ours_from_before_a_crash_or_of_an_unknown_end_is_adopted(outcome: Outcome) -> None:
     desk = Desk(Cable(there()))
-    desk.submissions.submitted(VERB, Outcome(Kind.CONFLICT, 409))
+    desk.submissions.submitted(VERB, outcome)
     assert desk.store.submitting == {"uid-s": 5}, "nothing is submitted before we have looked"
     await asyncio.gather(*desk.tasks)
     assert (desk.names, desk.store.submitting) == (["s-5"], {})

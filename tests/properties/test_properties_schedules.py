@@ -109,7 +109,7 @@ class Operator:
 
     def _heard(self, verb: Any, fate: str, now: float) -> None:
         match verb:
-            case Submit() if fate == "ok":
+            case Submit() if fate in ("ok", "lost"):  # whose end is not known, is looked for before anything else
                 self.store.refusals.pop(UID, None)
                 self.store.apply(parse.job(self.server.jobs[verb.manifest["metadata"]["name"]]))
             case Submit() if fate == "fail":

@@ -201,3 +201,8 @@ def test_a_node_is_read() -> None:
 def test_a_node_that_does_not_say_ready_is_not(conditions: list[dict[str, str]]) -> None:
     body = {"metadata": metadata("n1"), "status": {"conditions": conditions}}
     assert not node_view(convert(body, RawNode)).ready
+
+
+def test_years_have_four_digits() -> None:
+    assert parse.rfc3339(parse.FIRST) == "0001-01-01T00:00:00Z"
+    assert parse.rfc3339(parse.seconds("0987-06-05T04:03:02.5Z")) == "0987-06-05T04:03:02.500Z"

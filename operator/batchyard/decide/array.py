@@ -33,8 +33,9 @@ def stand_array(cycle: Cycle, job: Job) -> Standing:
         return standing
     standing.children, standing.orders, standing.until = tally, tally.orders, tally.until
     _succeed(tally)
+    stopped = None if tally.begun else _stop(job, tally)  # as of a plain job, what kept it from starting is idle then
     why, effective = _judge(cycle, job, tally)
-    why = _stop(job, tally) or why
+    why = stopped or _stop(job, tally) or why
     _depend(cycle.store, job, tally)
     standing.effective = effective
     if not tally.waiting and not tally.live:

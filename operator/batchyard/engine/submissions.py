@@ -36,8 +36,11 @@ class Submissions:
         self.now: Callable[[], float] = time
 
     def submitted(self, verb: Submit, outcome: Outcome) -> Tell | None:
-        """A fire's job was created, exists already, or was refused; return the event that says so."""
-        if outcome.kind is Kind.CONFLICT:
+        """A fire's job was created, exists already, or was refused; return the event that says so.
+
+        Where nobody knows, it is looked for: another fire must not go beside one that the watch has yet to tell of.
+        """
+        if outcome.kind in (Kind.CONFLICT, Kind.UNKNOWN):
             self._later(look(self._store, self._session, self._name_taken(verb), self.now))
             return None
         told = None

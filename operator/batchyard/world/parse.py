@@ -65,7 +65,7 @@ def moment(stamp: str | None) -> float | None:
 def rfc3339(at: float) -> str:
     """Write unix seconds as Kubernetes does, with milliseconds only if there are any; beyond the calendar its end."""
     stamp = datetime.fromtimestamp(min(max(at, FIRST), LAST) if at == at else 0.0, UTC)  # nan is not itself
-    text = stamp.strftime("%Y-%m-%dT%H:%M:%S")
+    text = stamp.replace(tzinfo=None).isoformat(timespec="seconds")  # strftime's %Y of the year 1 is 1, not 0001
     return f"{text}.{stamp.microsecond // 1000:03d}Z" if stamp.microsecond >= 1000 else f"{text}Z"
 
 
