@@ -218,6 +218,12 @@ class TestFailure:
             known = scene(job("a", status=FAILED), job(dependsOn=on("a"), stop={"mode": "Cancel"}, **more))
             assert status(decide(known, NOW))["reason"] == "Cancelled"
 
+    def test_an_array_that_fits_no_pair_is_told_so_whether_or_not_its_definition_is_there(self) -> None:
+        pair = {"array": {"size": 2}, "dependsOn": [{"job": "a", "array": "OneToOne"}]}
+        for ended in (RUNNING, FAILED):
+            known = scene(job("a", status=ended), job(definition={"name": "not-yet"}, **pair))
+            assert status(decide(known, NOW))["reason"] == "InvalidDependency"
+
 
 class TestOnceMet:
     @pytest.mark.parametrize(

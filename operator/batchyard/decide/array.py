@@ -8,7 +8,7 @@ from batchyard.decide.admit import WAITING, Blocked
 from batchyard.decide.census import take
 from batchyard.decide.chain import FAILED
 from batchyard.decide.cycle import Cycle, Standing
-from batchyard.decide.depend import barred, child_reason, children
+from batchyard.decide.depend import barred, blocked, child_reason, children
 from batchyard.decide.resolve import Effective, RefusedError, needs_after, resolve
 from batchyard.decide.retry import FREE_RETRIES, Enough, after
 from batchyard.decide.tally import Child, Tally
@@ -62,10 +62,11 @@ def _judge(cycle: Cycle, job: Job, tally: Tally) -> tuple[Blocked | None, Effect
         return refused if refused is not None and refused.phase == Phase.Failed else None, None
     effective = _effective(cycle.store, job)
     if isinstance(effective, Blocked):
-        return _keep_back(tally, effective), None
+        waits = None if effective.phase.final else blocked(cycle.store, job)  # what can never come is told first
+        return _keep_back(tally, waits if waits is not None and waits.phase.final else effective), None
     tally.fail(_worn_out(tally, effective))
-    blocked = (barred(cycle.store, job) or _refusal(cycle, job, tally)) if tally.waiting else None
-    return _keep_back(tally, blocked), effective
+    bar = (barred(cycle.store, job) or _refusal(cycle, job, tally)) if tally.waiting else None
+    return _keep_back(tally, bar), effective
 
 
 def _keep_back(tally: Tally, blocked: Blocked | None) -> Blocked | None:
