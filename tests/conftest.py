@@ -20,8 +20,9 @@ from xdist.workermanage import WorkerController
 
 _ROOT = Path(__file__).parents[1]
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-# Folders whose modules any worker may take, so that none of them is left with a long tail.
-_BY_MODULE = frozenset({"cluster", "crash", "devcluster", "properties"})
+# Folders whose modules any worker may take, so that none is left with a long tail. Not those that kill and sweep
+# clusters: two of them at once were seen to end with an API server that did not come back.
+_BY_MODULE = frozenset({"cluster", "properties"})
 # One fixture submits the jobs of all these modules at once.
 _STORY = re.compile(r"tests/cluster/test_cluster_[a-gikm]_")
 # What takes longest begins first; the third worker begins with what needs no operator in its cluster.
