@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -130,8 +131,13 @@ class OwnCluster:
 
     def kill(self, *names: str) -> None:
         """End programs as a power cut does; return when they are gone."""
-        for name in names:
-            os.kill(self.process(name).pid, signal.SIGKILL)
+        handles = [os.pidfd_open(self.process(name).pid) for name in names]
+        for handle in handles:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        # A process that dies has lost its memory, and with it its name, before it closes its port.
+        for handle in handles:
+            assert select.select([handle], [], [], 20)[0]
+            os.close(handle)
         until(lambda: not set(names) & running(self.layout).keys(), 20)
 
     def end(self, *names: str) -> None:
