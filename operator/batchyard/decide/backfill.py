@@ -12,8 +12,9 @@ from math import inf
 from batchyard.decide.cycle import Ask
 from batchyard.decide.needs import Needs, selects, tolerates
 from batchyard.decide.resolve import Effective
-from batchyard.decide.room import Pool, Slot
+from batchyard.decide.room import Pool
 from batchyard.decide.scale import shape_fits
+from batchyard.decide.slots import Slot
 from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.parse import rfc3339
 from batchyard.world.store import Store

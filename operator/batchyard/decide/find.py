@@ -15,8 +15,9 @@ from batchyard.decide.gang_place import Search, gang_too_large, gather
 from batchyard.decide.make_way import make_way
 from batchyard.decide.needs import Needs, Taste
 from batchyard.decide.order import upcoming
-from batchyard.decide.room import Pool, Slot, best
+from batchyard.decide.room import Pool, best
 from batchyard.decide.scale import LOOK_AHEAD, grow
+from batchyard.decide.slots import Slot
 
 Kind = tuple[Hashable, float]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from batchyard.decide.cycle import Ask, Cycle, PodSet
 from batchyard.decide.explain import Verdict, too_large
 from batchyard.decide.needs import Taste
-from batchyard.decide.room import Pool, Slot, ranked
+from batchyard.decide.room import Pool, ranked
 from batchyard.decide.scale import grow, shape_fits
+from batchyard.decide.slots import Slot
 from batchyard.model.resources import Resources
 from batchyard.world.store import Store
 

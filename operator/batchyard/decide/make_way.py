@@ -9,8 +9,9 @@ from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Verdict
 from batchyard.decide.gang_place import Search, lacking, present
 from batchyard.decide.needs import Needs
-from batchyard.decide.room import Pool, Slot, has_jobs
+from batchyard.decide.room import Pool, has_jobs
 from batchyard.decide.scale import is_available, shape_fits, unrecorded
+from batchyard.decide.slots import Slot
 
 
 def make_way(cycle: Cycle, pool: Pool, ask: Ask, verdict: Verdict) -> Verdict | None:

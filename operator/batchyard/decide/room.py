@@ -6,35 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.decide.interrupt import node_trouble
-from batchyard.decide.needs import Needs, Taste, selects, tolerates
+from batchyard.decide.needs import Needs, Taste
+from batchyard.decide.slots import Slot, offered, remember
 from batchyard.model import labels as names
 from batchyard.model.machine import Machine, Shape, Taint
 from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.store import Store
 from batchyard.world.views import Environment, Node, Pod
-
-
-@dataclass(slots=True)
-class Slot:
-    """A node, or a machine on its way to become one; `taken` says that this cycle put work on it."""
-
-    name: str
-    free: Resources
-    labels: Mapping[str, str]
-    taints: tuple[Taint, ...]
-    ready: bool
-    shape: Shape | None = None
-    taken: bool = False
-    claims: list[tuple[float, Resources]] = field(default_factory=list)  # room taken in this decision -> its latest end
-
-    def accepts(self, needs: Needs) -> bool:
-        """Say whether the pod may and can go here."""
-        return needs.requests.fits(self.free) and tolerates(needs, self.taints) is None and selects(needs, self.labels)
-
-    def take(self, needs: Needs) -> None:
-        """Count the pod here."""
-        self.free = self.free - needs.requests
-        self.taken = True
 
 
 @dataclass(slots=True)
@@ -115,17 +93,29 @@ def _managed(store: Store, pool: Pool) -> None:
     shapes = {shape.name: shape for shape in reversed(pool.environment.shapes)}
     pool.machines = store.machines_of(pool.environment.name)
     for machine in pool.machines:
-        shape = shapes.get(machine.instance_type)
-        node = store.nodes.get(machine.name)
-        size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
-        pool.vcpus += size
-        pool.used += store.used.get(machine.name, NOTHING).cpu
-        trouble = node_trouble(store, machine.name)
-        if trouble is None:
-            pool.slots += _slot(store, pool.environment, machine, shape)
+        offer = offered(store, machine)
+        if offer is not None:
+            pool.vcpus += offer.size
+            pool.used += offer.used.cpu
+            pool.slots.append(offer.slot)
         else:
-            pool.trouble[machine.name] = trouble
-            pool.leaving += size
+            _look_at(store, pool, machine, shapes.get(machine.instance_type))
+
+
+def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) -> None:
+    node = store.nodes.get(machine.name)
+    size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
+    pool.vcpus += size
+    pool.used += store.used.get(machine.name, NOTHING).cpu
+    trouble = node_trouble(store, machine.name)
+    if trouble is not None:
+        pool.trouble[machine.name] = trouble
+        pool.leaving += size
+        return
+    found = _slot(store, pool.environment, machine, shape)
+    pool.slots += found
+    if found and found[0].ready:
+        remember(store, machine, size, found[0])
 
 
 def _slot(store: Store, environment: Environment, machine: Machine, shape: Shape | None) -> list[Slot]:

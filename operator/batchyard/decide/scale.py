@@ -11,7 +11,8 @@ from batchyard.decide.explain import Verdict
 from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, selects, tolerates
 from batchyard.decide.price import hourly
-from batchyard.decide.room import Pool, Slot, capacity, has_jobs, shape_labels, was_ready
+from batchyard.decide.room import Pool, capacity, has_jobs, shape_labels, was_ready
+from batchyard.decide.slots import Slot
 from batchyard.decide.take_up import ignores, waits
 from batchyard.model import labels as names
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
