@@ -13,6 +13,7 @@ import pytest
 from batchyard.decide import decide
 from batchyard.decide.cycle import Ask, Standing
 from batchyard.decide.resolve import resolve
+from batchyard.decide.settle import judge
 from batchyard.model.plan import Record, Start
 from batchyard.model.resources import Resources
 from batchyard.world import parse
@@ -203,3 +204,41 @@ def test_a_waiting_job_costs_less_than_two_kilobytes() -> None:
     tracemalloc.stop()
     assert sum(view.status.reason == "AtMaxVCpus" for view in known.jobs.values()) == MANY
     assert spent / MANY < BYTES
+
+
+def test_judging_ahead_takes_them_in_parts_and_changes_no_decision() -> None:
+    known, other = full_house(*crowd(10)), full_house(*crowd(10))
+    assert [judge(known, NOW, 4) for _ in range(3)] == [True, False, False]  # the holder is the eleventh
+    assert len(known.memo.dropped) <= 4
+    assert decide(known, NOW) == decide(other, NOW)
+    assert not judge(known, NOW, 4)
+
+
+def test_what_comes_while_they_are_judged_is_judged_too() -> None:
+    known = full_house(*crowd(10))
+    judge(known, NOW, 4)
+    known.apply(job("late"))
+    known.remove(known.jobs["uid-j0001"])
+    while judge(known, NOW, 1):
+        pass
+    decide(known, NOW)
+    assert {standing.job.name for standing in known.memo.values()} == {j.name for j in known.jobs.values()}
+
+
+def test_when_all_must_be_judged_anew_they_are_taken_in_parts_again() -> None:
+    known = full_house(*crowd(10))
+    decide(known, NOW)
+    known.memo.clear()
+    assert judge(known, NOW, 4)
+
+
+def test_of_very_many_that_changed_some_are_looked_at_in_each_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchyard.decide.examine.MOST", 4)
+    known, told, rounds = full_house(*crowd(120)), set(), 0
+    plan = None
+    while plan is None or plan.wake == NOW:
+        plan, rounds = decide(known, NOW), rounds + 1
+        told |= plan.notes.keys()
+        known.noted.update(plan.notes)
+    assert len(told) == 120
+    assert 4 <= rounds < 60

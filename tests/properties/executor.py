@@ -13,6 +13,7 @@ from rest import forgetful
 
 from batchyard.decide import decide
 from batchyard.decide.revise import verdict
+from batchyard.decide.settle import judge
 from batchyard.model import plan as verbs
 from batchyard.model.machine import Machine, MachineState
 from batchyard.model.plan import Plan
@@ -133,6 +134,8 @@ class Operator:
     def plan(self) -> Plan:
         """Return what is decided, with and without what was remembered, and when asked again."""
         fresh = forgetful(self.store)
+        while judge(fresh, self.world.now, most=2):
+            pass
         plan = decide(self.store, self.world.now)
         assert decide(self.store, self.world.now) == plan, "asked again, it decides otherwise"
         assert decide(fresh, self.world.now) == plan, "what it remembers changes what it decides"

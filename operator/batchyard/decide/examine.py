@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from batchyard.decide.cycle import Cycle, Standing, tell
 from batchyard.decide.lines import Line
 
@@ -12,6 +14,9 @@ _TURN = frozenset(
         *("ShareReservation", "ConsumableUnavailable", "ConsumableBooking"),
     }
 )
+
+
+MOST = 10_000  # changed standings looked at in one decision: 10 us each, in which nobody renews the Lease
 
 
 def group(reason: str) -> str:
@@ -26,11 +31,15 @@ def examined(cycle: Cycle, *, crowded: bool) -> list[Standing]:
     behind, what its line is told, and times that were noted when it was last looked at.
     """
     roster = cycle.roster
-    wanted = {*roster.fresh, *roster.to_look_at(cycle.now), *_moved(cycle), *_told_anew(cycle)}
+    roster.fresh.update(dict.fromkeys(_told_anew(cycle)))
+    wanted = {*islice(roster.fresh, MOST), *roster.to_look_at(cycle.now), *_moved(cycle)}
     if crowded != roster.crowded:  # how long progress must hold, and a place at the front
         roster.crowded = crowded
         wanted |= roster.live | set(cycle.positions)
-    roster.fresh.clear()
+    for uid in wanted:
+        roster.fresh.pop(uid, None)
+    if roster.fresh:
+        cycle.plan.wake_at(cycle.now)
     active, found = cycle.store.active, []
     for uid in sorted(wanted, key=lambda uid: active.get(uid, 0)):
         entry = roster.entries.get(uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from math import inf
 
 from batchyard.decide.array import stand_array
@@ -32,15 +33,38 @@ def settle(cycle: Cycle) -> None:
     stale = _stale(cycle)
     store.memo.dropped.clear()
     for uid in stale:
-        roster.leave(uid)
-        if uid in store.active:
-            standing = store.memo[uid] = _judged(cycle, store.jobs[uid])
-            roster.enter(standing, lines(cycle, standing))
+        _judge(cycle, uid)
     for uid in sorted(roster.ordering, key=store.active.__getitem__):
         cycle.do(*roster.ordering[uid].orders)
     if (until := roster.next_until()) < inf:
         cycle.plan.wake_at(until)
     cycle.running = roster.running.copy()
+
+
+def judge(store: Store, now: float, most: int) -> bool:
+    """Judge so many jobs ahead of a decision that would have to judge more; say whether it still would.
+
+    A decision does the same without. It takes 10 us a job and yields to nobody, so with 100,000 of them the Lease would
+    run out.
+    """
+    cycle, dropped = Cycle(store, now), store.memo.dropped
+    if not cycle.roster.entries:
+        dropped.update(dict.fromkeys(store.active))
+    if len(dropped) <= most:
+        return False
+    find_cycles(store)
+    for uid in list(islice(dropped, most)):
+        del dropped[uid]
+        _judge(cycle, uid)
+    return len(dropped) > most
+
+
+def _judge(cycle: Cycle, uid: str) -> None:
+    store, roster = cycle.store, cycle.roster
+    roster.leave(uid)
+    if uid in store.active:
+        standing = store.memo[uid] = _judged(cycle, store.jobs[uid])
+        roster.enter(standing, lines(cycle, standing))
 
 
 def _stale(cycle: Cycle) -> list[str]:
