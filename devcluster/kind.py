@@ -20,9 +20,11 @@ def up(layout: Layout) -> None:
         raise SetupError("CLUSTER=kind needs a running docker engine: start it, or run `make cluster` without.")
     layout.cluster.mkdir(parents=True, exist_ok=True)
     remember(layout, flavour="kind")
-    existing = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=True).stdout.split()
+    existing = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=False).stdout.split()
     verb = ["export", "kubeconfig"] if NAME in existing else ["create", "cluster", "--wait", "120s"]
-    subprocess.run(["kind", *verb, "--name", NAME, "--kubeconfig", str(layout.kubeconfig)], check=True)
+    done = subprocess.run(["kind", *verb, "--name", NAME, "--kubeconfig", str(layout.kubeconfig)], check=False)
+    if done.returncode:
+        raise SetupError("kind has failed, its own words are above. `make cluster` without CLUSTER=kind needs no kind.")
     say(f"The kind cluster is up: export KUBECONFIG={layout.kubeconfig}")
 
 
@@ -36,4 +38,5 @@ def status(layout: Layout) -> bool:
 
 def down() -> None:
     """Delete the kind cluster called `batchyard`."""
-    subprocess.run(["kind", "delete", "cluster", "--name", NAME], check=True)
+    if subprocess.run(["kind", "delete", "cluster", "--name", NAME], check=False).returncode:
+        raise SetupError("kind could not delete its cluster, its own words are above.")

@@ -40,3 +40,12 @@ def test_missing_kind_is_one_sentence(sandbox: Sandbox) -> None:
     run = sandbox.run("up", "--kind", PATH="/nonexistent")
     assert run.returncode == 1
     assert run.stderr == "CLUSTER=kind needs docker and kind: install it, or run `make cluster` without.\n"
+
+
+def test_a_kind_that_fails_speaks_for_itself(sandbox: Sandbox, stubs: dict[str, str]) -> None:
+    kind = Path(stubs["PATH"].split(":")[0]) / "kind"
+    kind.write_text('#!/bin/sh\nif [ "$1" = get ]; then exit 0; fi\necho "no such image" >&2\nexit 1\n')
+    run = sandbox.run("up", "--kind", **stubs)
+    assert run.returncode == 1
+    assert run.stderr.startswith("no such image\nkind has failed")
+    assert "Traceback" not in run.stderr
