@@ -18,7 +18,7 @@ from crash.proxy import Road
 from crash.trial import Trial
 
 LONG = os.environ.get("BATCHYARD_FAULTS") == "long"
-JOBS, PATIENCE = (1000, 40.0) if LONG else (100, 1.0)
+JOBS, PATIENCE = (1000, 40.0) if LONG else (60, 1.0)
 
 
 async def _garbled(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

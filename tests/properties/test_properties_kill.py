@@ -39,7 +39,7 @@ def run(jobs: list[JobSpec], faults: dict[int, str]) -> tuple[dict[str, Any], di
     return outcomes, dict(simulation.world.runs), simulation.faults.count
 
 
-EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 5
+EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 9
 UNDISTURBED = run(JOBS, {})
 
 

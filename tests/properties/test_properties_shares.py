@@ -17,7 +17,7 @@ from builders import queue, version
 
 DECAY = 400
 WITHIN = 0.05
-EXAMPLES = 40 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 3
+EXAMPLES = 40 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 2
 
 
 @dataclass(frozen=True)
