@@ -9,6 +9,7 @@ import uvloop
 from kubernetes.config.config_exception import ConfigException
 from pydantic import ValidationError
 
+from batchyard.cli import ensure
 from batchyard.cli.main import cli
 from batchyard.engine.engine import Engine
 from batchyard.handlers import kinds, life
@@ -27,7 +28,13 @@ async def operate(settings: Settings, credentials: Credentials) -> None:
     life.register(registry, engine, credentials)
     kinds.register(registry, engine.ingest)
     await engine.open()
-    await kopf.operator(registry=registry, clusterwide=True, standalone=True, memories=NoMemories())
+    await kopf.operator(
+        registry=registry,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        standalone=True,
+        memories=NoMemories(),
+    )
 
 
 def _complaint(error: Exception) -> str:
@@ -52,6 +59,9 @@ def run() -> None:
         uvloop.run(operate(settings, credentials))
     except OSError as error:
         sys.exit(f"batchyard: cannot listen on BATCHYARD_HOST, BATCHYARD_PORT: {error}")
+
+
+cli.add_command(ensure.command)
 
 
 def main() -> None:

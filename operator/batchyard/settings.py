@@ -5,9 +5,15 @@ from __future__ import annotations
 from os import getpid
 from secrets import token_hex
 from socket import gethostname
+from typing import Annotated
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _names(text: object) -> object:
+    """Return what commas part; a list stays as it is."""
+    return tuple(filter(None, (name.strip() for name in text.split(",")))) if isinstance(text, str) else text
 
 
 class Settings(BaseSettings):
@@ -24,6 +30,15 @@ class Settings(BaseSettings):
         "batchyard-system",
         validation_alias=AliasChoices("BATCHYARD_NAMESPACE", "POD_NAMESPACE"),
         description="The operator's own namespace; in a pod that of the pod.",
+    )
+    namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (),
+        description="Comma-separated: only jobs of these namespaces, no scaling of nodes; empty: the whole cluster.",
+    )
+    pod: str = Field(
+        "",
+        validation_alias=AliasChoices("BATCHYARD_POD", "POD_NAME"),
+        description="The pod that we are; it is labelled while we lead, for its Service.",
     )
     identity: str = Field(
         default_factory=lambda: f"{gethostname()}-{getpid()}-{token_hex(3)}",

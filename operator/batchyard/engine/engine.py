@@ -13,6 +13,7 @@ import structlog
 
 from batchyard.engine.answers import Answers
 from batchyard.engine.apply import apply, unregister
+from batchyard.engine.badge import wear
 from batchyard.engine.bell import Bell
 from batchyard.engine.explain import Explain
 from batchyard.engine.fleet import Fleet, World
@@ -23,6 +24,7 @@ from batchyard.engine.loop import Loop
 from batchyard.engine.measure import Measure
 from batchyard.engine.providers import builds
 from batchyard.engine.resync import list_kind, resync
+from batchyard.engine.scope import Scope
 from batchyard.engine.serve import Health, Server
 from batchyard.engine.watches import watchers
 from batchyard.kube.credentials import Credentials
@@ -44,7 +46,7 @@ class Engine:
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self.store = Store()
         self.bell = Bell()
-        self.ingest = Ingest(self.store, self.bell)
+        self.ingest = Ingest(self.store, self.bell, Scope(settings.namespaces))
         self._settings = settings
         self._credentials = credentials
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,6 +85,8 @@ class Engine:
     async def start(self) -> None:
         """Wait until we lead, list everything, then begin to decide; standing by costs nothing but the Lease."""
         self._run(self._candidate.run())
+        if self._settings.pod:
+            self._run(self._wear_badge())
         await self._candidate.elected.wait()
         self._run(self._resign())
         self._loop.last_cycle = monotonic()
@@ -128,6 +132,9 @@ class Engine:
         if view is not None:
             verb = Tell("ComputeEnvironment", "", view.name, view.uid, True, reason, message[:900])
             apply(self._hands, Plan([verb]), self._now())
+
+    async def _wear_badge(self) -> None:
+        await wear(self._lease_session, LeaseMetadata(self._settings.pod, self._settings.namespace), self._candidate)
 
     async def _resign(self) -> None:
         await self._candidate.lost.wait()

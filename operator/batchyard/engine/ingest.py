@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from batchyard.engine.bell import Bell
+from batchyard.engine.scope import Scope
 from batchyard.world import parse
 from batchyard.world.schedules import Schedule, schedule
 from batchyard.world.store import Store
@@ -32,9 +33,10 @@ PARSERS: dict[str, tuple[type[View], Callable[[Body], View]]] = {
 class Ingest:
     """Takes objects of our own kinds; called by the kopf handlers and by the full lists."""
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, scope: Scope | None = None) -> None:
         self.store = store
         self.bell = bell
+        self.scope = scope or Scope()
         self.newest = 0  # the latest version of anything taken in
 
     def take(self, plural: str, change: str | None, body: Body) -> None:
@@ -45,7 +47,7 @@ class Ingest:
             self.newest = max(self.newest, int(version))
         if change != "DELETED" and self.knows(plural, str(meta.get("uid", "")), version):
             return
-        view = read(plural, body)
+        view = self.view(plural, body)
         if view is None:
             return
         if change == "DELETED":
@@ -53,6 +55,11 @@ class Ingest:
         else:
             self.store.apply(view)
         self.bell.ring()
+
+    def view(self, plural: str, body: Body) -> View | None:
+        """Return the view of a body, as we may use it."""
+        found = read(plural, body)
+        return found if found is None else self.scope.seen(found)
 
     def knows(self, plural: str, uid: str, version: str) -> bool:
         """Say whether this very version of a job has been taken in: the answer to our own write comes first."""
@@ -83,7 +90,7 @@ class Listing:
             self._seen.add(meta.uid)
             if self._ingest.knows(self._plural, meta.uid, meta.resource_version):
                 continue
-            view = read(self._plural, msgspec.json.decode(item))
+            view = self._ingest.view(self._plural, msgspec.json.decode(item))
             if view is not None:
                 self._ingest.store.apply(view)
 

@@ -24,12 +24,13 @@ async def list_all(session: Session, ingest: Ingest) -> None:
 
 
 async def list_kind(session: Session, ingest: Ingest, plural: str) -> None:
-    """Take a full list of one kind; raises ApiError, UnreachableError."""
+    """Take a full list of one kind, of all places where we see it; raises ApiError, UnreachableError."""
     listing, version = Listing(ingest, plural), ""
-    async with aclosing(session.pages(batchyard(plural), msgspec.Raw)) as pages:
-        async for page in pages:
-            listing.take(page.items)
-            version = page.version
+    for place in ingest.scope.places_of(plural):
+        async with aclosing(session.pages(batchyard(plural, place), msgspec.Raw)) as pages:
+            async for page in pages:
+                listing.take(page.items)
+                version = version or page.version  # the earliest: what came after it may be missing from a list
     listing.end(version)
 
 

@@ -30,6 +30,7 @@ CAPACITY_TYPE = f"{GROUP}/capacity-type"
 PROVIDER = f"{GROUP}/provider"
 LAUNCHED_AT = f"{GROUP}/launched-at"
 ESSENTIAL = f"{GROUP}/essential-containers"  # annotation of a pod: "a,b"; when one of them ends, so does the pod
+LEADER = f"{GROUP}/leader"  # label of the operator's own pod while it leads: its Service selects by it
 SCHEDULE = f"{GROUP}/schedule"  # label of a job: the name of the schedule that submitted it
 STOP = f"{GROUP}/stop"  # annotation of a pod that we told to stop: {"reason", "message", "at"}
 INTERRUPTED = f"{GROUP}/interrupted"  # taint of a node with a reclaim notice
