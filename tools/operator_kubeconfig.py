@@ -27,7 +27,7 @@ NAMESPACE = "batchyard-system"
 ACCOUNT = "batchyard"
 LIFETIME = "168h"
 CHART = ROOT / "charts" / "batchyard"
-VALUES = ("operator.install=false", "providers.docker.enabled=true")
+VALUES = ("operator.install=false", "providers.docker.enabled=true", "providers.simulated.enabled=true")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,10 @@ import pytest
 import yaml
 from chart_tree import CHART, ROOT, Render
 
+from batchyard.cli.answer import SERVICE
+from batchyard.model.labels import LEADER
+from batchyard.settings import Settings
+
 
 def kinds(objects: list[dict]) -> set[str]:
     return {thing["kind"] for thing in objects}
@@ -32,6 +36,10 @@ def test_all_that_is_needed_is_there(render: Render) -> None:
         "Role",
         "RoleBinding",
         "Deployment",
+        "Service",
+        "PodDisruptionBudget",
+        "PriorityLevelConfiguration",
+        "FlowSchema",
     }
 
 
@@ -41,13 +49,22 @@ def test_an_operator_outside_the_cluster_gets_its_rights_only(render: Render) ->
 
 
 @pytest.mark.parametrize(
-    "value", ["operator.replicas=2", "crds.install=maybe", "operator.image.pullPolicy=Sometimes", "colour=red"]
+    ("value", "said"),
+    [
+        ("operator.replicas=0", "at '/operator/replicas': minimum: got 0, want 1"),
+        ("crds.install=maybe", "at '/crds/install': got string, want boolean"),
+        ("operator.image.pullPolicy=Sometimes", "at '/operator/image/pullPolicy': value must be one of"),
+        ("colour=red", "additional properties 'colour' not allowed"),
+        ("namespaces={Team_A}", "at '/namespaces/0': 'Team_A' does not match pattern"),
+        ("namespaces={a},providers.docker.enabled=true", "providers.docker.enabled: node scaling needs the whole"),
+        ("defaults.enabled=true,operator.install=false", "defaults.enabled: they are made with the operator's image"),
+    ],
 )
-def test_unknown_or_wrong_values_are_refused(helm: str, value: str) -> None:
+def test_unknown_or_wrong_values_are_refused_in_words(helm: str, value: str, said: str) -> None:
     command = [helm, "template", str(CHART), "--set", value]
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
-    assert "values don't meet the specifications of the schema" in refused.stderr
+    assert said in refused.stderr
 
 
 def test_definitions_are_those_of_the_tree_and_stay_behind(render: Render) -> None:
@@ -67,17 +84,63 @@ def test_definitions_are_left_out_or_removed_on_request(render: Render) -> None:
     assert all("annotations" not in crd["metadata"] for crd in gone)
 
 
+def test_two_stand_ready_and_never_both_go(render: Render) -> None:
+    (deployment,) = of_kind(render(), "Deployment")
+    spec = deployment["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    pod = spec["template"]["spec"]
+    (apart,) = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["podAffinityTerm"]["labelSelector"] == spec["selector"]
+    (spread,) = pod["topologySpreadConstraints"]
+    assert (spread["labelSelector"], spread["whenUnsatisfiable"]) == (spec["selector"], "ScheduleAnyway")
+    (budget,) = of_kind(render(), "PodDisruptionBudget")
+    assert (budget["spec"]["maxUnavailable"], budget["spec"]["selector"]) == (1, spec["selector"])
+
+
+def test_one_alone_has_no_budget_that_would_stop_drains(render: Render) -> None:
+    assert "PodDisruptionBudget" not in kinds(render("operator.replicas=1"))
+
+
+def test_people_ask_the_leader_and_prometheus_asks_all(render: Render) -> None:
+    services = {thing["metadata"]["name"]: thing["spec"] for thing in of_kind(render(), "Service")}
+    (deployment,) = of_kind(render(), "Deployment")
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    assert services["batchyard"]["selector"] == {**selector, LEADER: "true"}
+    assert services["batchyard-metrics"]["selector"] == selector
+    assert services["batchyard-metrics"]["clusterIP"] == "None"
+    assert SERVICE == "batchyard-system/batchyard", "where the plug-in asks unless it is told otherwise"
+
+
 def test_the_operator_runs_confined(render: Render) -> None:
     (deployment,) = of_kind(render(), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert deployment["spec"]["replicas"] == 1
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert [port["containerPort"] for port in container["ports"]] == [8080]
+
+
+def test_the_operator_is_told_what_it_may(render: Render) -> None:
+    assert environment(render())["BATCHYARD_DOCKER"] == "false"
+    assert environment(render("providers.docker.enabled=true"))["BATCHYARD_DOCKER"] == "true"
+    told = environment(render("namespaces={team-a,team-b}"))["BATCHYARD_NAMESPACES"]
+    assert Settings(namespaces=told).namespaces == ("team-a", "team-b")
+
+
+def environment(objects: list[dict]) -> dict[str, str]:
+    (deployment,) = of_kind(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry.get("value", "") for entry in container["env"]}
+
+
+def test_an_image_by_digest_has_no_tag(render: Render) -> None:
+    digest = f"sha256:{'0' * 64}"
+    (deployment,) = of_kind(render(f"operator.image.digest={digest}"), "Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == f"batchyard@{digest}"
 
 
 def test_no_right_is_a_wildcard_and_no_secret_is_readable(render: Render) -> None:
@@ -100,7 +163,8 @@ def test_outcomes_are_kept_in_its_own_namespace_only(render: Render) -> None:
 def test_bootstrap_tokens_are_only_for_the_docker_provider(render: Render) -> None:
     without, with_docker = render(), render("providers.docker.enabled=true")
     assert "batchyard-node-bootstrapper" not in yaml.safe_dump(without)
-    token = [rule for role in of_kind(with_docker, "Role") for rule in role["rules"]][-1]
+    rules = [rule for role in of_kind(with_docker, "Role") for rule in role["rules"]]
+    (token,) = [rule for rule in rules if "serviceaccounts/token" in rule["resources"]]
     assert (token["resources"], token["resourceNames"], token["verbs"]) == (
         ["serviceaccounts/token"],
         ["batchyard-node-bootstrapper"],
