@@ -21,7 +21,7 @@ PYTEST_ARGS ?=
 REPEAT ?= 3
 SOAK_SECONDS ?= 3600
 
-.PHONY: lock audit bench bench-quick soak test-long help venv lint format crds test test-unit run rights helm demo demo-down operator-down image clean
+.PHONY: chart-lint lock audit bench bench-quick soak test-long help venv lint format crds test test-unit run rights helm demo demo-down operator-down image clean
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -48,6 +48,9 @@ lint: $(READY) ## Check style, types, layers, the chart, and that the checked-in
 	  for options in "" "--set=operator.install=false" "--set=providers.docker.enabled=true"; do \
 	    "$$helm" template batchyard charts/batchyard --namespace batchyard-system $$options >/dev/null; done
 	@echo "lint: no complaints"
+
+chart-lint: ## Put the chart, with all its switches, before helm lint, kubeconform and checkov
+	@tools/chart_lint.sh $(PYTHON)
 
 format: $(READY) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff format $(CODE)

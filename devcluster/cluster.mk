@@ -18,5 +18,5 @@ kwok: cluster ## Simulate the nodes that are labelled batchyard.dev/provider=sim
 kwok-down: ## Stop simulating nodes
 	@$(DEVCLUSTER) kwok down
 
-tools: ## Build the control plane, kubectl, kwok and helm into the cache and print their paths
+tools: ## Build the control plane, kubectl, kwok, helm and kubeconform into the cache and print their paths
 	@$(DEVCLUSTER) tools

@@ -1,4 +1,4 @@
-"""What is built: the control plane from our own module, KWOK and helm as published."""
+"""What is built: the control plane from our own module, KWOK, helm and kubeconform as published."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,15 @@ HELM = Program(
     package="./cmd/helm",
     ldflags="-X helm.sh/helm/v3/internal/version.version=v3.22.0",
 )
-ALL = (CONTROL_PLANE, KWOK, HELM)
+KUBECONFORM = Program(
+    title="kubeconform, a checker of manifests",
+    name="kubeconform",
+    version="v0.8.0",
+    module="github.com/yannh/kubeconform",
+    package="./cmd/kubeconform",
+    ldflags="-X main.version=v0.8.0",
+)
+ALL = (CONTROL_PLANE, KWOK, HELM, KUBECONFORM)
 
 
 def path_of(name: str, layout: Layout) -> Path:
