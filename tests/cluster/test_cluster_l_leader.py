@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -47,6 +48,9 @@ def pair(lab: Lab, tmp_path: Path) -> Iterator[Pair]:
         for name in ("first", "second")
     )
     first.start()
+    with socket.create_server(("127.0.0.1", 0)) as free:  # who does not lead says nowhere where it listens
+        second.port = free.getsockname()[1]
+    second.settings = {**second.settings, "BATCHYARD_PORT": str(second.port)}
     second.launch()
     until(lambda: of(second, "standing by"), 20, second.tail)
     if ("JobQueue", lab.named("led")) not in lab.made:
@@ -66,6 +70,7 @@ def of(operator: Operator, *events: str) -> list[dict[str, Any]]:
 
 def test_a_polite_leader_hands_over_at_once_and_who_stands_by_has_listed_nothing(pair: Pair) -> None:
     assert not of(pair.second, "operator runs", *DECISIONS)
+    assert pair.second.page("/readyz") == pair.second.page("/healthz") == (200, "ok"), "a rollout waits for it"
     began = time.monotonic()
     assert pair.first.stop() == 0
     until(lambda: of(pair.second, "operator runs"), 10, pair.second.tail)

@@ -83,7 +83,7 @@ def test_jobs_of_its_namespace_run_and_no_other_is_touched(lab: Lab, some: Some)
     lab.definition("ours", template=simulated())
     (attempt,) = lab.succeeded("ours")["attempts"]
     assert attempt["node"] == NODE
-    assert "status" not in lab.read("theirs", some.theirs)
+    assert lab.read("theirs", some.theirs)["status"] == {"phase": "Submitted"}, "nobody has looked at it"
     assert lab.api.list("Pod", some.theirs) == []
     until(lambda: lab.status("ComputeEnvironment", "growing").get("phase") == "Invalid")
     assert "scales no nodes" in lab.status("ComputeEnvironment", "growing")["message"]

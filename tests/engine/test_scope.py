@@ -59,7 +59,10 @@ def test_each_watch_removes_the_pods_of_its_own_namespace_only() -> None:
     ingest = Ingest(Store(), Bell(), SOME)
     for place in SOME.namespaces:
         meta = {"name": "p", "namespace": place, "uid": f"u-{place}", "resourceVersion": "1"}
-        raw = {"metadata": {**meta, "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"nodeName": "n", "containers": []}}
+        raw = {
+            "metadata": {**meta, "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"nodeName": "n", "containers": []},
+        }
         ingest.store.apply(pod(msgspec.convert(raw, RawPod)))
     found = watchers(Session.__new__(Session), ingest, 600, "own")
     paths = [watcher._target.path for watcher in found]
