@@ -20,6 +20,7 @@ BASE_IMAGE ?= python:3.11-slim
 PYTEST_ARGS ?=
 REPEAT ?= 3
 SOAK_SECONDS ?= 3600
+SOAK_RATE ?= 50
 
 .PHONY: chart-lint lock audit bench bench-quick soak test-long help venv lint format crds test test-unit run rights helm demo demo-down operator-down image clean
 
@@ -74,8 +75,8 @@ bench: $(PLOTS) ## Run all workloads beside their floors on a cluster of their o
 bench-quick: $(PLOTS) ## Run jobs, one array, waiting jobs and their floors, small: 6 minutes; results in bench/quick/
 	@$(BIN)/python -m bench --quick --out bench/quick
 
-soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600); results in bench/soak/
-	@$(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
+soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=50); results in bench/soak/
+	@SOAK_RATE=$(SOAK_RATE) $(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
 
 $(PLOTS): $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --editable '.[bench]'

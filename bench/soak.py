@@ -6,6 +6,7 @@ Kills stop for the last third: memory is compared within that one life, since a 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +21,7 @@ from bench.meter import Figures
 from bench.operator import Operator
 from bench.trial import Trial
 
-RATE = 50.0  # jobs a second, about half of what W1 reaches on two cores
+RATE = float(os.environ.get("SOAK_RATE", "50"))  # jobs a second, about half of what W1 reaches on two cores
 TTL = 60  # seconds; a finished job goes, so that what is there stays the same
 LIFETIME = 90.0  # seconds between kills, on average
 QUIET = 1 / 3  # of the time, at the end: nobody is killed
