@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         entries = _entries(options)
     except KeyError as name:
         parser.error(f"there is no subject {name}; there are {', '.join(entry.name for entry in catalogue.CATALOGUE)}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job would ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         runs, failures = _run(entries, options.repeat)
