@@ -43,7 +43,11 @@ GOOD: dict[Kind, dict[str, Any]] = {
         "provider": {"docker": {}},
         "nodeTemplate": {"labels": {"topology.kubernetes.io/zone": "a", "x.io/y": ""}},
     },
-    JOB_QUEUE: {"priority": 10, "computeEnvironments": ["spot", "on-demand"]},
+    JOB_QUEUE: {
+        "priority": 10,
+        "computeEnvironments": ["spot", "on-demand"],
+        "spot": {"maxWaitSeconds": 300, "maxInterruptions": 2},
+    },
     JOB_DEFINITION: {
         "parameters": {"n": {"type": "Integer", "default": 3}, "fast": {"type": "Boolean", "enum": [True, False]}},
         "template": TEMPLATE,
@@ -80,6 +84,7 @@ JOB_OF_DEFINITION = {
     },
     "timeout": {"attemptDurationSeconds": 3600},
     "capacityType": "Spot",
+    "deadlineSeconds": 14400,
 }
 UNMANAGED = {"type": "Unmanaged", "nodeSelector": {"pool": "batch"}}
 
@@ -132,6 +137,7 @@ BAD_JOBS: list[tuple[str, Any, str]] = [
     ("priority", 10000, "spec.priority in body should be less than or equal to 9999"),
     ("priority", -1, "spec.priority in body should be greater than or equal to 0"),
     ("capacityType", "Reserved", 'supported values: "Any", "Spot", "OnDemand"'),
+    ("deadlineSeconds", 59, "spec.deadlineSeconds in body should be greater than or equal to 60"),
     ("stop", {"mode": "Now"}, 'spec.stop.mode: Unsupported value: "Now": supported values: "Cancel", "Terminate"'),
     ("stop", {"mode": "Cancel", "reason": "x" * 1025}, "spec.stop.reason: Too long: may not be more than 1024"),
     ("ttlSecondsAfterFinished", -1, "ttlSecondsAfterFinished in body should be greater than or equal to 0"),
@@ -181,7 +187,9 @@ BAD_QUEUES: list[tuple[str, Any, str]] = [
     ("computeEnvironments", [], "spec.computeEnvironments in body should have at least 1 items"),
     ("priority", -1, "spec.priority in body should be greater than or equal to 0"),
     ("maxRunningJobs", -1, "spec.maxRunningJobs in body should be greater than or equal to 0"),
-    ("spot", {"maxInterruptions": 2}, f"spec.spot {_LATER}leave it out"),
+    ("spot", {}, "spec.spot names no rule; write for example {maxWaitSeconds: 300, maxInterruptions: 2}"),
+    ("spot", {"maxWaitSeconds": -1}, "spec.spot.maxWaitSeconds in body should be greater than or equal to 0"),
+    ("spot", {"maxInterruptions": 0}, "spec.spot.maxInterruptions in body should be greater than or equal to 1"),
     ("budget", {"amount": "50.00"}, f"spec.budget {_LATER}leave it out"),
     ("namespaceSelector", {"matchExpressions": [{"key": "a", "operator": "In"}]}, "operator In and NotIn need values"),
     ("namespaceSelector", {"matchLabels": {"a": 1}}, 'matchLabels.a in body must be of type string: "integer"'),

@@ -49,6 +49,7 @@ class Standing:
     children: Tally | None = None  # of an array: where they stand
     kept: Kept | None = None  # room of a multi-node job whose pods do not exist yet
     multi_node: Mapping[str, Any] | None = None  # how many nodes of it have started and run, for its status
+    escalation: Escalation | None = None  # what has opened on-demand environments to a job whose queue tries spot first
 
     @property
     def alive(self) -> int:
@@ -56,6 +57,14 @@ class Standing:
         if self.children is not None:
             return self.children.live.bit_count()
         return int(self.phase in (Phase.Starting, Phase.Running))
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """The rule that let a job use on-demand environments, and the sentence for people."""
+
+    rule: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ class Ask:
     sets: tuple[PodSet, ...] = ()
     indexes: int = 0  # of an array the children that may start, of which the lowest start first
     killed: tuple[Attempt, ...] = ()  # attempts before, among which those are that ran out of memory
+    interruptions: int = 0  # of these attempts before, those that a spot interruption ended
     lasts: float = FOREVER  # seconds from the start of one to its end at the latest
     booked: int = 0  # of these the ones that have what they use up: one of them is next
     line: Line | None = None  # where it stands

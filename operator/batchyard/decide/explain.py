@@ -14,9 +14,9 @@ from batchyard.world.views import Node
 
 # Most hopeful first: the first that any environment says becomes the job's reason.
 _RANK = (
-    "NodesStarting", "AtMaxVCpus", "NodesBusy", "BehindOthers", "InsufficientCapacity", "EnvironmentDisabled",
-    "EnvironmentInvalid", "EnvironmentDeleting", "NoMatchingNode", "JobTooLarge", "CapacityTypeMismatch",
-    "EnvironmentNotFound",
+    "NodesStarting", "AtMaxVCpus", "NodesBusy", "BehindOthers", "InsufficientCapacity", "SpotFirst",
+    "EnvironmentDisabled", "EnvironmentInvalid", "EnvironmentDeleting", "NoMatchingNode", "JobTooLarge",
+    "CapacityTypeMismatch", "EnvironmentNotFound",
 )  # fmt: skip
 _WAITS = frozenset({"AtMaxVCpus", "NodesBusy"})  # room will come when something ends; the place in line is held
 _HOPELESS = frozenset(
@@ -25,6 +25,9 @@ _HOPELESS = frozenset(
         *("ConsumableNotFound", "ConsumableTooLarge", "ConsumableUsedUp"),
     }
 )
+
+
+_NEVER = frozenset({*_RANK[_RANK.index("EnvironmentDisabled") :]})  # unless a user changes something
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Verdict:
         """Say whether the job fits in principle and room will come."""
         return self.verdict in _WAITS
 
+    @property
+    def never(self) -> bool:
+        """Say whether no waiting cures it."""
+        return self.verdict in _NEVER
+
     def status(self) -> dict[str, str]:
         """Return the entry of status.waiting.environments."""
         entry = {"name": self.environment, "verdict": self.verdict, "need": self.need, "have": self.have}
@@ -58,6 +66,7 @@ _SENTENCES = {
     "NodesBusy": "the nodes of {name!r} are busy: needs {need}, the emptiest has {have} free",
     "BehindOthers": "{name!r} is full and {have}",
     "InsufficientCapacity": "{name!r} could not get {need}: {have}",
+    "SpotFirst": "{name!r} is on-demand, which is for later: {have}",
     "EnvironmentDisabled": "{name!r} is disabled (spec.state)",
     "EnvironmentInvalid": "{name!r} is invalid: {have}",
     "EnvironmentDeleting": "{name!r} is being deleted",

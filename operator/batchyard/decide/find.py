@@ -10,14 +10,17 @@ from math import inf
 from batchyard.decide.backfill import Reservation, kind_of, latest_end, reserve
 from batchyard.decide.consume import set_aside
 from batchyard.decide.cycle import Ask, Cycle
+from batchyard.decide.escalate import rules_of
 from batchyard.decide.explain import Outlook, Verdict, outlook, too_large
 from batchyard.decide.gang_place import Search, gang_too_large, gather
 from batchyard.decide.make_way import make_way
-from batchyard.decide.needs import Needs, Taste
+from batchyard.decide.needs import SPOT_FIRST, Needs, Taste
 from batchyard.decide.order import upcoming
 from batchyard.decide.room import Pool, best
 from batchyard.decide.scale import LOOK_AHEAD, grow
 from batchyard.decide.slots import Slot
+from batchyard.world.store import Store
+from batchyard.world.views import Environment
 
 Kind = tuple[Hashable, float]
 
@@ -93,14 +96,36 @@ def find(places: Places, ask: Ask) -> Claim | Outlook:
 
 def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
     verdicts: list[Verdict] = []
-    for name in places.cycle.store.queues[ask.job.spec.queue].environments:
-        found = _try(places, name, ask, taste)
+    for name in _in_order(places.cycle.store, ask):
+        found = _spared(places, name, ask, verdicts) or _try(places, name, ask, taste)
         if isinstance(found, Claim):
             return replace(found, before=tuple(verdicts))
         verdicts.append(found)
     if not taste.avoid:
         _hold_places(places, ask, verdicts)
     return outlook(verdicts)
+
+
+def _in_order(store: Store, ask: Ask) -> Sequence[str]:
+    """Return the queue's environments in its own order; where spot comes first by rule, on-demand is last."""
+    queue = store.queues[ask.job.spec.queue]
+    if queue.spot is None:
+        return queue.environments
+    return sorted(queue.environments, key=lambda name: not _is_spot(store.environments.get(name)))
+
+
+def _is_spot(environment: Environment | None) -> bool:
+    return environment is not None and environment.capacity_type == "Spot"
+
+
+def _spared(places: Places, name: str, ask: Ask, before: Sequence[Verdict]) -> Verdict | None:
+    """Say that a job does not use an on-demand environment yet, as long as it may still find room on spot."""
+    store = places.cycle.store
+    if ask.needs.capacity_type != SPOT_FIRST or name not in store.environments or _is_spot(store.environments[name]):
+        return None
+    if all(verdict.never for verdict in before):
+        return None
+    return Verdict(name, "SpotFirst", have=rules_of(store.queues[ask.job.spec.queue]))
 
 
 def _hold_places(places: Places, ask: Ask, verdicts: list[Verdict]) -> None:
@@ -168,7 +193,7 @@ def _closed(pool: Pool, needs: Needs) -> Verdict | None:
         return Verdict(environment.name, "EnvironmentInvalid", have=environment.invalid)
     if environment.state == "Disabled":
         return Verdict(environment.name, "EnvironmentDisabled")
-    if needs.capacity_type not in ("Any", environment.capacity_type):
+    if needs.capacity_type not in ("Any", SPOT_FIRST, environment.capacity_type):
         return Verdict(environment.name, "CapacityTypeMismatch", needs.capacity_type, environment.capacity_type)
     return None
 

@@ -16,6 +16,7 @@ from batchyard.model.resources import Resources
 from batchyard.world.raw import PodSpec
 from batchyard.world.requests import requests
 
+SPOT_FIRST = "SpotFirst"  # a capacity type of ours: any, but on-demand only where no spot can ever serve (escalate.py)
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 

@@ -280,16 +280,23 @@ def compose(standing: Standing, attempts: tuple[Attempt, ...]) -> dict[str, Any]
         **({"multiNode": nodes} if "nodes" in nodes else {}),
         "phase": str(standing.phase),
         "reason": standing.reason or None,
-        "message": standing.message[:4000] or None,
+        "message": _sentence(standing)[:4000] or None,
         "definitionRevision": standing.revision or job.status.definition_revision,
         "attempts": [msgspec.to_builtins(attempt) for attempt in attempts] or None,
         "waiting": None,
+        **({"escalatedBy": standing.escalation.rule} if standing.escalation and not job.spec.array else {}),
         "cost": job_cost(attempts),
         "createdAt": rfc3339(job.created),
         "startedAt": rfc3339(started) if started else None,
         "stoppedAt": None,
         **(array_fields(standing) if standing.children is not None else {}),
     }
+
+
+def _sentence(standing: Standing) -> str:
+    if standing.escalation is None or standing.phase.final:
+        return standing.message
+    return "; ".join(filter(None, [standing.message, standing.escalation.words]))
 
 
 def _differs(old: JobStatus, new: Mapping[str, Any], fields: tuple[str, ...]) -> bool:

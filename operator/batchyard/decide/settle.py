@@ -14,6 +14,7 @@ from batchyard.decide.cycle import DEFECT_SECONDS, Ask, Cycle, Standing
 from batchyard.decide.cycles import find_cycles
 from batchyard.decide.depend import barred, blocked
 from batchyard.decide.enforce import enforce
+from batchyard.decide.escalate import escalate
 from batchyard.decide.gang_live import grown, nodes_at_fault, stand_gang, summary
 from batchyard.decide.gang_pods import sets_of
 from batchyard.decide.lines import Kind, Rank
@@ -105,6 +106,7 @@ def stand(cycle: Cycle, job: Job) -> Standing:
     standing = stand_array(cycle, job) if job.spec.array is not None else _stand(cycle, job)
     on_pods = (pod.revision for pod in cycle.store.pods_of.get(job.uid, {}).values() if pod.revision)
     standing.revision = standing.effective.revision if standing.effective else min(on_pods, default=None)
+    escalate(cycle, standing)
     return standing
 
 

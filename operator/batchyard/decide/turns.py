@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchyard.decide.backfill import lasting
 from batchyard.decide.cycle import Ask, Standing
+from batchyard.decide.escalate import interruptions
 from batchyard.decide.needs import NO_TASTE, Taste
 from batchyard.decide.resolve import Effective, needs_after
 from batchyard.decide.retry import taste_of
@@ -19,12 +20,13 @@ from batchyard.world.views import Attempt
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What children have in common whose next attempts are alike: its number, which containers ran out of memory how
-    often before, and which nodes it avoids.
+    often before, which nodes it avoids, and how often spot took a node away.
     """
 
     number: int = 1
     kills: tuple[tuple[str, int], ...] = ()
     taste: Taste = NO_TASTE
+    interruptions: int = 0
 
 
 def asks(standing: Standing, effective: Effective, limits: tuple[int, float]) -> tuple[Ask, ...]:
@@ -53,18 +55,18 @@ def _retried(tally: Tally, effective: Effective, now: float) -> dict[Turn, int]:
         elif allowed >> index & 1:
             groups[_turn(tally.known[index], effective)] |= 1 << index
     apart = gather(tally.known, tally.size)
-    for (attempts, _), group in tally.retried.items():
+    for (attempts, counted), group in tally.retried.items():
         if group & allowed & ~apart:
-            groups[Turn(attempts % ROUGH + 1)] |= group & allowed & ~apart
+            free = 0 if attempts > ROUGH else attempts - counted
+            groups[Turn(attempts % ROUGH + 1, interruptions=free)] |= group & allowed & ~apart
     return groups
 
 
 def _turn(child: Child, effective: Effective) -> Turn:
     kills = Counter(a.container for a in child.attempts if a.reason == "OutOfMemory" and a.container)
     grows = effective.retry.on_out_of_memory is not None
-    return Turn(
-        child.number + 1, tuple(sorted(kills.items())) if grows else (), taste_of(effective.retry, child.attempts)
-    )
+    told = tuple(sorted(kills.items())) if grows else ()
+    return Turn(child.number + 1, told, taste_of(effective.retry, child.attempts), interruptions(child.attempts))
 
 
 def _ask(standing: Standing, effective: Effective, what: tuple[Turn, int, int]) -> Ask:
@@ -73,4 +75,6 @@ def _ask(standing: Standing, effective: Effective, what: tuple[Turn, int, int]) 
         Attempt(number=1, reason="OutOfMemory", container=name) for name, times in turn.kills for _ in range(times)
     )
     needs, lasts = needs_after(effective, standing.job.spec.capacity_type, kills), lasting(effective)
-    return Ask(standing, needs, turn.number, turn.taste, count, indexes=indexes, killed=kills, lasts=lasts)
+    ask = Ask(standing, needs, turn.number, turn.taste, count, indexes=indexes, killed=kills, lasts=lasts)
+    ask.interruptions = turn.interruptions
+    return ask

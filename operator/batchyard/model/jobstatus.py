@@ -96,6 +96,11 @@ class JobStatus(ApiModel):
     )
     array: ArrayStatus | None = Field(default=None, description="The children of an array, counted and listed.")
     multi_node: MultiNodeStatus | None = Field(default=None, description="The nodes of a multi-node Job.")
+    escalated_by: Literal["MaxWaitSeconds", "MaxInterruptions", "Deadline"] | None = Field(
+        default=None,
+        description="The rule that has opened the on-demand environments of its queue to the Job: maxWaitSeconds or "
+        "maxInterruptions of the queue's spec.spot, or the Job's deadlineSeconds; absent: none has.",
+    )
     waiting: Waiting | None = Field(default=None, description="Where it stands, while it waits.")
     cost: Cost | None = Field(default=None, description="What it has cost so far.")
     created_at: Moment | None = Field(default=None, description="When it was submitted. AWS: createdAt.")

@@ -73,6 +73,34 @@ class StateTimeLimit(ApiModel):
     )
 
 
+class SpotFirst(ApiModel):
+    """When Jobs of the queue may leave spot for its on-demand environments."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.maxWaitSeconds) || has(self.maxInterruptions)",
+            "spec.spot names no rule; write for example {maxWaitSeconds: 300, maxInterruptions: 2}",
+            lambda spot: spot.max_wait_seconds is not None or spot.max_interruptions is not None,
+        ),
+    )
+
+    max_wait_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=2_592_000,
+        description="Seconds that a Job waits for spot, from its submission, the end of what it depended on or its "
+        "latest attempt; an array from the latest start or end of a child. Then it may use on-demand environments "
+        "too. 0 to 2592000 (30 days); absent: no limit. Example: 300.",
+    )
+    max_interruptions: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="How often a Job, or a child of an array, may lose its node to a spot interruption before it may "
+        "use on-demand environments too, 1 to 100; absent: no limit. Example: 2.",
+    )
+
+
 class JobQueueSpec(ApiModel):
     """The queue's place among others, its environments and its limits."""
 
@@ -121,6 +149,12 @@ class JobQueueSpec(ApiModel):
         default=None,
         description="Name of a SchedulingPolicy: Jobs then need spec.share, and start in the order of what their "
         "shares have used. Absent: by priority, then age. Example: fair. AWS: schedulingPolicyArn.",
+    )
+    spot: SpotFirst | None = Field(
+        default=None,
+        description="Spot first: Jobs use the queue's on-demand environments only once one of these rules, or the "
+        "Job's deadlineSeconds, says so; absent: all environments are tried in order at once. Example: "
+        "{maxWaitSeconds: 300, maxInterruptions: 2}.",
     )
     state_time_limits: tuple[StateTimeLimit, ...] = Field(
         default_factory=tuple,

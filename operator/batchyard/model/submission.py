@@ -177,6 +177,14 @@ class Submission(ApiModel):
         default="Any",
         description="Any (default): every environment of the queue. Spot or OnDemand: only those of that capacityType.",
     )
+    deadline_seconds: int | None = Field(
+        default=None,
+        ge=60,
+        le=31_536_000,
+        description="Seconds from its submission by which the Job should have ended, 60 to 31536000; it is no timeout. "
+        "In a queue with spec.spot the Job may use on-demand environments as soon as less is left than nine of ten of "
+        "its kind ran; absent: no deadline. Example: 14400.",
+    )
     ttl_seconds_after_finished: int = Field(
         default=604_800,
         ge=0,

@@ -127,6 +127,7 @@ class JobSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True, weakref
     timeout: Timeout | None = None
     priority: int | None = None
     capacity_type: str = "Any"
+    deadline_seconds: int | None = None
     stop: Stop | None = None
     ttl_seconds_after_finished: int | None = 604800
     array: Array | None = None
@@ -165,3 +166,10 @@ class TimeLimit(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fa
     reason: str
     max_seconds: int
     action: str = "Cancel"
+
+
+class SpotFirst(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """`spec.spot` of a queue: how long a job waits for spot, and how often it may lose its node there."""
+
+    max_wait_seconds: int | None = None
+    max_interruptions: int | None = None

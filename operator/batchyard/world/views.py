@@ -10,7 +10,7 @@ import msgspec
 from batchyard.model.machine import Shape, Taint
 from batchyard.model.phase import Phase
 from batchyard.model.resources import NOTHING, Resources
-from batchyard.world.specs import Blueprint, JobSpec, TimeLimit
+from batchyard.world.specs import Blueprint, JobSpec, SpotFirst, TimeLimit
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -84,6 +84,7 @@ class JobStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_
     conditions: tuple[dict[str, Any], ...] = ()
     array: ArrayStatus | None = None
     multi_node: dict[str, Any] | None = None
+    escalated_by: str | None = None
 
 
 class Job(View, frozen=True, kw_only=True, gc=False):
@@ -229,6 +230,7 @@ class Queue(View, frozen=True, kw_only=True, gc=False):
     strategy: str = "Backfill"
     policy: str = ""
     limits: tuple[TimeLimit, ...] = ()
+    spot: SpotFirst | None = None
     invalid: str = ""
     status: dict[str, Any] = {}
 
