@@ -56,4 +56,5 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field("json", pattern="^(json|console)$", description="json for machines, console for people.")
     stale_seconds: float = Field(90.0, gt=0, description="Age of the last cycle or watch byte at which probes fail.")
+    page: bool = Field(True, description="Whether the status page and /v1/status are served; they show all namespaces.")
     docker: bool = Field(True, description="Whether the docker provider may be used.")

@@ -74,7 +74,7 @@ class Engine:
         self._measure = Measure(self.store, self._watchers)
         self._forecast = Forecast(self.store)
         health = Health(self._loop, self._watchers, settings.stale_seconds, self._candidate)
-        self._server = Server(self.store, health, Explain(self.store, self._forecast))
+        self._server = Server(self.store, health, Explain(self.store, self._forecast), settings.page)
         try:
             await self._server.start(settings.host, settings.port)
         except OSError:

@@ -1,4 +1,4 @@
-"""One HTTP port: /metrics, /healthz, /readyz, and why a job waits under /v1/explain."""
+"""One HTTP port: /metrics, /healthz, /readyz, the status page at /, and why a job waits under /v1/explain."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from batchyard.engine import page
 from batchyard.engine.explain import Explain
 from batchyard.engine.loop import Loop
+from batchyard.engine.status import Overview, joined
 from batchyard.kube.lease import Candidate
 from batchyard.kube.watch import Watcher
 from batchyard.world.store import Store
@@ -53,14 +55,26 @@ class Health:
             return [] if self.standby.answered else ["lease: no answer from the API server yet"]
         return [f"watch of {w.resource}: first list not here yet" for w in self.watching if not w.synced.is_set()]
 
+    def told(self) -> dict[str, Any]:
+        """Return who we are, who leads, and what is wrong, as the status page says it."""
+        return {
+            "role": "leader" if self.standby is None else "standby",
+            "identity": self.candidate.identity if self.candidate else "",
+            "leader": self.candidate.leader if self.candidate else "",
+            "problems": self.problems() + self.unready(),
+            "cycleSecondsAgo": None if self.standby else round(monotonic() - self.loop.last_cycle, 1),
+        }
+
 
 class Server:
     """The HTTP server; `port` is the one it really has."""
 
-    def __init__(self, store: Store, health: Health, explained: Explain) -> None:
+    def __init__(self, store: Store, health: Health, explained: Explain, show: bool = True) -> None:
         self._store = store
         self._health = health
         self._explained = explained
+        self._overview = Overview(store)
+        self._show = show  # the status page
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -75,6 +89,9 @@ class Server:
                 web.get("/v1/queues/{name}", self._queue),
             ]
         )
+        if self._show:
+            app.add_routes([*page.routes(), web.get("/v1/status", self._status)])
+        app.on_response_prepare.append(page.guard)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -94,7 +111,15 @@ class Server:
     async def _readyz(self, _: web.Request) -> web.Response:
         return _answer(self._health.problems() + self._health.unready())
 
+    async def _status(self, _: web.Request) -> web.Response:
+        told = self._health.told()
+        sections = b"{}" if told["role"] == "standby" else await self._overview.sections()
+        return web.Response(body=joined(told, sections), content_type="application/json")
+
     async def _explain(self, request: web.Request) -> web.Response:
+        if self._health.standby is not None:
+            leader = self._health.standby.leader or "nobody yet"
+            return _json({"error": f"this operator stands by and knows no jobs; {leader} leads"}, status=503)
         namespace, name = request.match_info["namespace"], request.match_info["job"]
         for job in self._store.jobs.values():
             if (job.namespace, job.name) == (namespace, name):

@@ -102,7 +102,7 @@ class Candidate:
         self.token = Token(self._terms)
         self._session = session
         self._place = place
-        self._identity = identity
+        self.identity = identity
         self._seen: Lease | None = None
         self._seen_at = 0.0
         self.horizon: Callable[[], int] = lambda: 0
@@ -111,6 +111,11 @@ class Candidate:
         self._comparable = False
         self.answered = False  # the API server has ever told who leads
         self.last_answer = self._terms.clock()
+
+    @property
+    def leader(self) -> str:
+        """Return who holds the lease by the latest answer; empty if nobody does, or nobody has told."""
+        return (self._seen.spec.holder_identity or "") if self._seen is not None else ""
 
     async def run(self) -> None:
         """Contend until elected, renew until leadership is lost, then return; to step down, cancel and `release`."""
@@ -121,7 +126,7 @@ class Candidate:
                 log.info("standing by", lease=self._place.name, leader=leader)
                 told = leader
             await asyncio.sleep(self._terms.retry_period)
-        log.info("leadership acquired", lease=self._place.name, identity=self._identity)
+        log.info("leadership acquired", lease=self._place.name, identity=self.identity)
         self._rewritten = False
         self.elected.set()
         try:
@@ -131,7 +136,7 @@ class Candidate:
             self.token.revoke()
         finally:
             self.lost.set()
-        log.error("leadership lost", lease=self._place.name, identity=self._identity)
+        log.error("leadership lost", lease=self._place.name, identity=self.identity)
 
     async def release(self) -> None:
         """Give the lease up so that the next leader need not wait; from this moment on the token is invalid."""
@@ -174,7 +179,7 @@ class Candidate:
         return False
 
     def _is_ours(self) -> bool:
-        return self._seen is not None and self._seen.spec.holder_identity == self._identity
+        return self._seen is not None and self._seen.spec.holder_identity == self.identity
 
     def _may_take(self) -> bool:
         if self._seen is None or self._is_ours() or not self._seen.spec.holder_identity:
@@ -184,7 +189,7 @@ class Candidate:
 
     def _claim(self) -> LeaseSpec:
         now = self._terms.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = LeaseSpec(self._identity, ceil(self._terms.duration), now, now, 0)
+        spec = LeaseSpec(self.identity, ceil(self._terms.duration), now, now, 0)
         if self._seen is None:
             return spec
         before = self._seen.spec
