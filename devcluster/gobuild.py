@@ -29,12 +29,14 @@ class Program:
     source: Path | None = None
     links: tuple[str, ...] = ()
     ldflags: str = ""
+    tags: str = ""
     gibibytes: int = 2
 
     @property
     def directory(self) -> str:
         """The name of its directory in the cache; a change of the sources or of the flags changes it."""
-        digest = hashlib.sha256(f"{self.package} {self.module} {self.ldflags} {platform.machine()}".encode())
+        flags = f"{self.ldflags} -tags {self.tags}" if self.tags else self.ldflags
+        digest = hashlib.sha256(f"{self.package} {self.module} {flags} {platform.machine()}".encode())
         sources = self.source.iterdir() if self.source else ()
         for path in sorted(path for path in sources if path.suffix in (".go", ".mod", ".sum")):
             digest.update(path.name.encode() + path.read_bytes())
@@ -94,9 +96,10 @@ class _Go:
 def _compile(go: _Go, program: Program, progress: Progress) -> None:
     say(f"Building the {program.title} {program.version} from source; this happens once and takes some minutes.")
     source = program.source or _download(go, program, progress)
-    progress.total = len(go.run(["list", "-deps", program.package], source, progress).splitlines())
+    tags = ["-tags", program.tags] if program.tags else []
+    progress.total = len(go.run(["list", *tags, "-deps", program.package], source, progress).splitlines())
     output = go.partial / "bin" / program.name
-    flags = ["-trimpath", "-v", "-ldflags", f"-s -w {program.ldflags}", "-o", str(output)]
+    flags = [*tags, "-trimpath", "-v", "-ldflags", f"-s -w {program.ldflags}", "-o", str(output)]
     go.run(["build", *flags, program.package], source, progress)
 
 

@@ -1,4 +1,4 @@
-"""What is built: the control plane from our own module, KWOK, helm and kubeconform as published."""
+"""What is built: the control plane from our own module; KWOK, helm and the checkers of what we ship as published."""
 
 import re
 from pathlib import Path
@@ -44,17 +44,36 @@ KUBECONFORM = Program(
     package="./cmd/kubeconform",
     ldflags="-X main.version=v0.8.0",
 )
-ALL = (CONTROL_PLANE, KWOK, HELM, KUBECONFORM)
+
+
+def _of_prometheus(name: str) -> Program:
+    """A program of Prometheus without its web pages, and without what finds targets in clouds."""
+    version = "v0.316.0"  # how Go counts 3.16.0
+    return Program(
+        title=f"{name} of Prometheus",
+        name=name,
+        version=version,
+        module="github.com/prometheus/prometheus",
+        package=f"./cmd/{name}",
+        ldflags="-X github.com/prometheus/common/version.Version=3.16.0",
+        tags="netgo,remove_all_sd",
+    )
+
+
+PROMETHEUS, PROMTOOL = _of_prometheus("prometheus"), _of_prometheus("promtool")
+ALL = (CONTROL_PLANE, KWOK, HELM)  # what everybody needs
+ASKED_FOR = (KUBECONFORM, PROMETHEUS, PROMTOOL)  # built when they are named
 
 
 def path_of(name: str, layout: Layout) -> Path:
     """Return the path of a program by its name, building what holds it if need be."""
-    for program in ALL:
+    for program in (*ALL, *ASKED_FOR):
         if name == program.name or name in program.links:
             return built(program, layout) / name
-    raise SetupError(f"There is no tool {name!r}; there are: {', '.join(names())}.")
+    known = [*names(), *(program.name for program in ASKED_FOR)]
+    raise SetupError(f"There is no tool {name!r}; there are: {', '.join(known)}.")
 
 
 def names() -> list[str]:
-    """Return the names that `path_of` knows."""
+    """Return the names of what everybody needs."""
     return [name for program in ALL for name in (program.links or (program.name,))]

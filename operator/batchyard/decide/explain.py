@@ -25,6 +25,8 @@ _HOPELESS = frozenset(
         *("ConsumableNotFound", "ConsumableTooLarge", "ConsumableUsedUp"),
     }
 )
+TOKENS = frozenset({*_RANK, *_HOPELESS, "NoEnvironments", "MaxRunningJobs", "QueueHeld", "ShareReservation",
+                    "ConsumableUnavailable", "ConsumableBooking"})  # fmt: skip  # all that those in line can be told
 
 
 _NEVER = frozenset({*_RANK[_RANK.index("EnvironmentDisabled") :]})  # unless a user changes something

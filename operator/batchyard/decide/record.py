@@ -18,6 +18,7 @@ from batchyard.decide.examine import examined, group
 from batchyard.decide.front import front
 from batchyard.decide.price import job_cost
 from batchyard.decide.summary import array_fields, news_of, progress
+from batchyard.decide.tally import Tally
 from batchyard.model.phase import Phase
 from batchyard.model.plan import Lane, Record, Tell
 from batchyard.world.estimates import estimated
@@ -75,9 +76,13 @@ def _final(cycle: Cycle, standing: Standing) -> None:
     success = standing.phase == Phase.Succeeded
     kind, reason = "Complete" if success else "Failed", standing.reason or "Completed"
     status["conditions"] = [Condition(kind, True, reason, standing.message[:1000]).written(job.generation, cycle.now)]
-    cycle.do(Record(job.uid, status, Lane.Outcome, standing.children.ends() if standing.children else None))
+    cycle.do(Record(job.uid, status, Lane.Outcome, *_ends(standing.children)))
     if not success:
         cycle.do(Tell("Job", job.namespace, job.name, job.uid, True, standing.reason, standing.message[:900]))
+
+
+def _ends(tally: Tally | None) -> tuple[Mapping[str, int] | None, tuple[Attempt, ...]]:
+    return (tally.ends(), tuple(tally.new)) if tally is not None else (None, ())
 
 
 def _array(cycle: Cycle, standing: Standing, place: Position | None) -> None:
@@ -100,7 +105,7 @@ def _array(cycle: Cycle, standing: Standing, place: Position | None) -> None:
     status = _explained(cycle, standing, note, place) if waits else compose(standing, ())
     status["message"] = progress(standing, tally)[:2000]
     if news or _differs(standing.job.status, status, ("reason", "message", "waiting")):
-        cycle.do(Record(uid, status, Lane.Progress, tally.ends()))
+        cycle.do(Record(uid, status, Lane.Progress, *_ends(tally)))
 
 
 def _progress(cycle: Cycle, standing: Standing) -> None:

@@ -21,8 +21,7 @@ from batchyard.kube.backoff import Backoff
 from batchyard.kube.outcome import Kind, Outcome
 from batchyard.kube.paths import batchyard, core
 from batchyard.kube.session import Response, Session, UnreachableError
-from batchyard.model.plan import Bury, Check, Forget, Hold, Record, Report, Start
-from batchyard.telemetry import metrics
+from batchyard.model.plan import Bury, Check, Forget, Hold, Report, Start
 from batchyard.world import parse
 from batchyard.world.assume import reported, restore
 from batchyard.world.outcomes import CONFIGMAP, outcomes
@@ -166,21 +165,6 @@ class Answers:
                 at_least = answer.retry_after
             failures += 1
             await asyncio.sleep(AGAIN.delay(failures, at_least))
-
-    def count_ends(self, job: Job, verb: Record) -> None:
-        """Count the attempts whose end this write is the first to record."""
-        for reason, count in (verb.ends or {}).items():
-            metrics.attempts_ended(job.spec.queue, reason, count)
-        if verb.ends:
-            log.info("children ended", job=f"{job.namespace}/{job.name}", **verb.ends)
-        known = {attempt.number for attempt in job.status.attempts if attempt.ended}
-        for attempt in verb.status.get("attempts") or ():
-            if attempt.get("reason") and attempt["number"] not in known:
-                metrics.attempt_ended(job.spec.queue, attempt["reason"])
-                log.info(
-                    "attempt ended", job=f"{job.namespace}/{job.name}", attempt=attempt["number"],
-                    reason=attempt["reason"], exit_code=attempt.get("exitCode"), node=attempt.get("node"),
-                )  # fmt: skip
 
     def forgotten(self, verb: Forget, outcome: Outcome) -> None:
         """A job was deleted; its pods follow."""

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import structlog
 
+from batchyard.engine.count import count
 from batchyard.engine.hands import Hands, Write, claim, submit, tell
 from batchyard.kube.paths import batchyard, core
 from batchyard.kube.write import Outcome
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 def record(hands: Hands, verb: verbs.Record, now: float) -> None:
     """Write a job's status."""
     job = hands.store.jobs[verb.job]
-    hands.answers.count_ends(job, verb)
+    count(job, verb)
     status = assume_status(hands.store, verb)
 
     def body() -> bytes:

@@ -72,6 +72,7 @@ class Engine:
         self._hands = Hands(self.store, self.bell, self._writer, self._fleet, answers, settings.namespace, leads)
         self._loop = Loop(self._hands, self._now)
         self._measure = Measure(self.store, self._watchers)
+        self._measure.leads = leads
         self._forecast = Forecast(self.store)
         health = Health(self._loop, self._watchers, settings.stale_seconds, self._candidate)
         self._server = Server(self.store, health, Explain(self.store, self._forecast), settings.page)
@@ -93,6 +94,7 @@ class Engine:
         self._run(self._writer.run())
         await self._know_everything()
         self._run(self._loop.run())
+        self._measure.begin(lambda: self._loop.last_cycle)
         self._run(self._forecast.run())
         self._run(resync(self._session, self.ingest, self._settings.relist_seconds))
         log.info("operator runs", jobs=len(self.store.jobs), nodes=len(self.store.nodes), port=self._server.port)

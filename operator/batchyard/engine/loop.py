@@ -69,6 +69,7 @@ class Loop:
             log.error("defect: an object cannot be dealt with and is left as it is", object=whose, error=what)
         self._done("apply")
         self.last_cycle = self._clock()
+        metrics.cycle_took(self.last_cycle - began, len(plan.defects))
         if self.last_cycle - began > SLOW_CYCLE:
             log.warning("slow cycle", seconds=round(self.last_cycle - began, 3), verbs=len(plan.verbs))
         return plan.wake

@@ -1,87 +1,94 @@
-"""What is counted only when Prometheus asks: jobs by phase, ages, nodes and vCPUs, watches."""
+"""What is looked up only when Prometheus asks: the leader's gauges, and the counts of what exists."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from time import monotonic, time
 from typing import Any
 
 from prometheus_client import REGISTRY
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from batchyard.decide.stock import consumed, in_use, left
+from batchyard.engine.count import ENDS
+from batchyard.engine.headcount import jobs
+from batchyard.engine.shares import shares
 from batchyard.kube.watch import Watcher
-from batchyard.model.phase import Phase
+from batchyard.telemetry import catalogue, metrics
+from batchyard.telemetry.catalogue import gauge
 from batchyard.world.store import Store
+from batchyard.world.views import Environment
 
 
 class Measure(Collector):
-    """Reads the store at each scrape: nothing is counted per event."""
+    """Reads the store at each scrape: nothing is counted per event. Who stands by tells nothing but that."""
 
     def __init__(self, store: Store, watching: Sequence[Watcher[Any]]) -> None:
         self._store = store
         self._watching = watching
+        self._last_cycle: Callable[[], float] | None = None
+        self.leads: Callable[[], bool] = lambda: False
         REGISTRY.register(self)
+
+    def begin(self, last_cycle: Callable[[], float]) -> None:
+        """Tell of the store from now on: everything is listed."""
+        self._last_cycle = last_cycle
 
     def close(self) -> None:
         """Stop being asked."""
         REGISTRY.unregister(self)
 
-    def collect(self) -> Iterable[Metric]:
-        """Yield all gauges."""
-        yield from self._jobs()
+    def collect(self) -> Iterable[Family]:
+        """Yield all families."""
+        yield from self._itself()
+        if self._last_cycle is None or not self.leads():
+            return
+        store = self._store
+        age = gauge(catalogue.CYCLE_AGE)
+        age.add_metric((), monotonic() - self._last_cycle())
+        yield age
+        yield self._watches()
+        yield from jobs(store)
+        yield from shares(store)
         yield from self._environments()
         yield self._consumables()
-        yield self._watches()
+        queues = {name: queue.environments for name, queue in store.queues.items()}
+        yield from metrics.counted(queues, store.environments, ENDS)
 
-    def _jobs(self) -> Iterable[Metric]:
-        jobs = GaugeMetricFamily("batchyard_jobs", "Jobs by queue and phase.", labels=("queue", "phase"))
-        oldest = GaugeMetricFamily(
-            "batchyard_oldest_runnable_seconds", "Age of the oldest job that waits for room.", labels=("queue",)
-        )
-        counts: Counter[tuple[str, str]] = Counter()
-        ages: dict[str, float] = dict.fromkeys(self._store.queues, 0.0)
-        for uid in self._store.active:
-            job, standing = self._store.jobs[uid], self._store.memo.get(uid)
-            phase = standing.phase if standing is not None else job.status.phase
-            if standing is not None and standing.children is not None:  # of an array its children are counted
-                for name, count in standing.children.live_counts().items():
-                    counts[job.spec.queue, name] += count
-            else:
-                counts[job.spec.queue, str(phase)] += 1
-            if phase == Phase.Runnable:
-                ages[job.spec.queue] = max(ages.get(job.spec.queue, 0.0), time() - job.created)
-        for queue, finished in self._store.finished.items():
-            for phase, count in finished.items():
-                counts[queue, phase] += count
-        for queue in sorted({queue for queue, _ in counts} | set(self._store.queues)):
-            for phase in Phase:
-                jobs.add_metric((queue, str(phase)), counts[queue, str(phase)])
-            oldest.add_metric((queue,), ages.get(queue, 0.0))
-        return [jobs, oldest]
+    def _itself(self) -> Iterable[Family]:
+        leader, build = gauge(catalogue.LEADER), gauge(catalogue.BUILD)
+        leader.add_metric((), float(self.leads()))
+        build.add_metric((version("batchyard"),), 1)
+        return [leader, build]
 
-    def _environments(self) -> Iterable[Metric]:
-        nodes = GaugeMetricFamily("batchyard_nodes", "Nodes by environment and state.", labels=("environment", "state"))
-        vcpus = GaugeMetricFamily(
-            "batchyard_vcpus",
-            "vCPUs by environment: min, max, desired, provisioned, used.",
-            labels=("environment", "kind"),
+    def _environments(self) -> Iterable[Family]:
+        nodes, vcpus = gauge(catalogue.NODES), gauge(catalogue.VCPUS)
+        invalid, types = gauge(catalogue.INVALID), gauge(catalogue.INSTANCE_TYPES)
+        notices = CounterMetricFamily(
+            catalogue.INTERRUPTIONS.name, catalogue.INTERRUPTIONS.meaning, labels=catalogue.INTERRUPTIONS.labels
         )
         for name, view in sorted(self._store.environments.items()):
             for state, count in (view.status.get("nodes") or {}).items():
                 nodes.add_metric((name, state), count)
             for kind, count in {**(view.status.get("vCpus") or {}), "max": view.max_vcpus}.items():
                 vcpus.add_metric((name, kind), count)
-        return [nodes, vcpus]
+            invalid.add_metric((name,), float(view.status.get("phase") == "Invalid"))
+            refused = self._refused(view)
+            types.add_metric((name, "unavailable"), refused)
+            types.add_metric((name, "available"), len(view.shapes) - refused)
+            notices.add_metric((name,), self._store.interruptions[name])
+        return [nodes, vcpus, invalid, types, notices]
 
-    def _consumables(self) -> Metric:
-        amounts = GaugeMetricFamily(
-            "batchyard_consumables",
-            "Units of consumable resources by name: total, in_use, consumed, available, waiting (jobs).",
-            labels=("consumable", "kind"),
-        )
+    def _refused(self, view: Environment) -> int:
+        now, refusals = time(), self._store.unavailable
+        tried = (refusals.get((view.name, shape.name)) for shape in view.shapes)
+        return sum(1 for refusal in tried if refusal is not None and refusal.until > now)
+
+    def _consumables(self) -> Family:
+        amounts = gauge(catalogue.CONSUMABLES)
         for name, view in sorted(self._store.consumables.items()):
             amounts.add_metric((name, "total"), view.total)
             amounts.add_metric((name, "in_use"), in_use(self._store, view))
@@ -90,10 +97,8 @@ class Measure(Collector):
             amounts.add_metric((name, "waiting"), view.status.get("waiting") or 0)
         return amounts
 
-    def _watches(self) -> Metric:
-        ages = GaugeMetricFamily(
-            "batchyard_watch_age_seconds", "Seconds since a watch's last sign of life.", labels=("resource",)
-        )
+    def _watches(self) -> Family:
+        ages = gauge(catalogue.WATCH_AGE)
         worst: dict[str, float] = {}
         for watcher in self._watching:
             worst[watcher.resource] = max(worst.get(watcher.resource, 0.0), monotonic() - watcher.last_byte)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -64,6 +64,7 @@ class Record:
     status: Mapping[str, Any]
     lane: Lane
     ends: Mapping[str, int] | None = None  # reason -> attempts of children whose end is on record with this
+    ended: Sequence[Any] = ()  # these attempts (world.views.Attempt), but for some that were lost
 
 
 @dataclass(frozen=True, slots=True)

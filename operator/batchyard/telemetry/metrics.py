@@ -1,41 +1,31 @@
-"""What the operator tells Prometheus of jobs, environments and itself; never a job or pod name as a label."""
+"""What the engine counts of jobs, environments and itself; never a job or pod name as a label."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, disable_created_metrics
+from prometheus_client.core import Metric as Family
 
-_ATTEMPTS = Counter(
-    "batchyard_attempts_total",
-    "Ended attempts by queue and reason (Completed, Error, Interrupted...).",
-    ("queue", "reason"),
-)
-_VERBS = Counter("batchyard_plan_verbs_total", "Verbs of all plans carried out.", ("verb",))
+from batchyard.telemetry import catalogue
+from batchyard.telemetry.tally import Labels, Spread, Total
+
+disable_created_metrics()  # a series more for each that counts, which Prometheus does not ask for
+
+ATTEMPTS = Total(catalogue.ATTEMPTS)
+RUN = Spread(catalogue.RUN)
+WAIT = Spread(catalogue.WAIT)
+COST, WASTED = Total(catalogue.COST), Total(catalogue.WASTED)
+ESTIMATE_ERROR, ESTIMATES = Spread(catalogue.ESTIMATE_ERROR), Total(catalogue.ESTIMATES)
+STARTED, FAILED = Total(catalogue.STARTED), Total(catalogue.FAILED)
+
+_VERBS = Counter(catalogue.VERBS.name, catalogue.VERBS.meaning, catalogue.VERBS.labels)
+_CYCLE = Histogram(catalogue.CYCLE.name, catalogue.CYCLE.meaning, buckets=catalogue.CYCLE.buckets)
 _STEPS = Histogram(
-    "batchyard_cycle_step_seconds",
-    "Seconds of each numbered step of a decision cycle.",
-    ("step",),
-    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    catalogue.STEPS.name, catalogue.STEPS.meaning, catalogue.STEPS.labels, buckets=catalogue.STEPS.buckets
 )
-_EARLY_OR_LATE = Histogram(
-    "batchyard_start_estimate_error_seconds",
-    "Start of a job less the latest estimate of it (p50); negative: it came earlier.",
-    ("queue",),
-    buckets=(-3600, -600, -300, -60, -30, -10, -5, 0, 5, 10, 30, 60, 300, 600, 3600),
-)
-_WITHIN = Counter(
-    "batchyard_start_estimates_total",
-    "Jobs that started and had an estimate, by whether they started by its p90.",
-    ("queue", "within_p90"),
-)
-_STARTED = Counter("batchyard_nodes_started_total", "Machines whose launch the provider took.", ("environment",))
-_FAILED = Counter("batchyard_nodes_failed_total", "Machines that could not be had or failed.", ("environment",))
-
-
-@cache
-def _attempts(queue: str, reason: str) -> Counter:
-    return _ATTEMPTS.labels(queue, reason)
+_DEFECTS = Counter(catalogue.DEFECTS.name, catalogue.DEFECTS.meaning)
 
 
 @cache
@@ -48,16 +38,6 @@ def _steps(step: str) -> Histogram:
     return _STEPS.labels(step)
 
 
-def attempt_ended(queue: str, reason: str) -> None:
-    """Count one attempt's end."""
-    _attempts(queue, reason).inc()
-
-
-def attempts_ended(queue: str, reason: str, count: int) -> None:
-    """Count the ends of several attempts."""
-    _attempts(queue, reason).inc(count)
-
-
 def verb_carried_out(verb: str) -> None:
     """Count one verb of a plan."""
     _verbs(verb).inc()
@@ -68,17 +48,50 @@ def step_took(step: str, seconds: float) -> None:
     _steps(step).observe(seconds)
 
 
+def cycle_took(seconds: float, defects: int) -> None:
+    """Note how long a whole cycle took, and how many objects it could not deal with."""
+    _CYCLE.observe(seconds)
+    if defects:
+        _DEFECTS.inc(defects)
+
+
 def node_started(environment: str) -> None:
     """Count a launch that the provider took."""
-    _STARTED.labels(environment).inc()
+    STARTED.add((environment,))
 
 
 def node_failed(environment: str) -> None:
     """Count a machine that could not be had or failed."""
-    _FAILED.labels(environment).inc()
+    FAILED.add((environment,))
 
 
 def start_estimated(queue: str, late: float, within: bool) -> None:
     """Note by how many seconds a start was later than its estimate, and whether it kept to the p90."""
-    _EARLY_OR_LATE.labels(queue).observe(late)
-    _WITHIN.labels(queue, str(within).lower()).inc()
+    ESTIMATE_ERROR.add((queue,), late)
+    ESTIMATES.add((queue, str(within).lower()))
+
+
+def counted(queues: Mapping[str, Sequence[str]], environments: Iterable[str], ends: Sequence[Labels]) -> list[Family]:
+    """Return what was counted of queues (with their environments) and environments that exist.
+
+    `ends` are the pairs of outcome and reason with which an attempt can end.
+    """
+    pairs = [(queue, environment) for queue, named in queues.items() for environment in named]
+    known = set(environments)
+    somewhere = known | {catalogue.UNKNOWN}
+    of_queue = lambda labels: labels[0] in queues  # noqa: E731
+    of_environment = lambda labels: labels[0] in known  # noqa: E731
+    of_both = lambda labels: labels[0] in queues and labels[1] in somewhere  # noqa: E731
+    pairs = [pair for pair in pairs if of_both(pair)]
+    outcomes = sorted({outcome for outcome, _ in ends})
+    return [
+        ATTEMPTS.family([(*pair, *end) for pair in pairs for end in ends], of_both),
+        RUN.family([(queue, outcome) for queue in queues for outcome in outcomes], of_queue),
+        WAIT.family([(queue,) for queue in queues], of_queue),
+        COST.family(pairs, of_both),
+        WASTED.family(pairs, of_both),
+        ESTIMATE_ERROR.family([(queue,) for queue in queues], of_queue),
+        ESTIMATES.family([(queue, within) for queue in queues for within in ("false", "true")], of_queue),
+        STARTED.family([(name,) for name in known], of_environment),
+        FAILED.family([(name,) for name in known], of_environment),
+    ]

@@ -7,23 +7,14 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_REQUESTS = Counter(
-    "batchyard_api_requests_total",
-    "Requests to the API server by verb, resource and code of the answer; `error` if there was none.",
-    ("verb", "resource", "code"),
-)
+from batchyard.telemetry import catalogue
+
+_REQUESTS = Counter(catalogue.REQUESTS.name, catalogue.REQUESTS.meaning, catalogue.REQUESTS.labels)
 _SECONDS = Histogram(
-    "batchyard_api_request_seconds",
-    "Seconds from request to the end of the answer; watches are left out.",
-    ("verb",),
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    catalogue.REQUEST.name, catalogue.REQUEST.meaning, catalogue.REQUEST.labels, buckets=catalogue.REQUEST.buckets
 )
-_QUEUE = Gauge(
-    "batchyard_writer_queue_depth",
-    "Writes that wait for their turn, by lane; lower lanes go first.",
-    ("lane",),
-)
-_LIMIT = Gauge("batchyard_writer_concurrency_limit", "Writes allowed at once; halved when the API server says 429.")
+_QUEUE = Gauge(catalogue.QUEUED_WRITES.name, catalogue.QUEUED_WRITES.meaning, catalogue.QUEUED_WRITES.labels)
+_LIMIT = Gauge(catalogue.CONCURRENCY.name, catalogue.CONCURRENCY.meaning)
 
 
 @cache

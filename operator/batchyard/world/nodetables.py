@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 
-from batchyard.model.labels import INSTANCE_TYPE
-from batchyard.model.machine import Machine
+from batchyard.model.labels import INSTANCE_TYPE, NOTICES
+from batchyard.model.machine import Machine, MachineState
 from batchyard.model.resources import Resources, total
 from batchyard.world.children import CHILDREN
 from batchyard.world.machines import Machines
@@ -33,6 +33,8 @@ class NodeTables(PodTables):
         self.retiring: dict[str, str] = {}  # machines on their way out -> why
         self.blamed: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))  # environment -> failed nodes
         self.seen_ready: set[str] = set()  # nodes that have been Ready
+        self.noticed: set[str] = set()  # nodes that have got a reclaim notice
+        self.interruptions: Counter[str] = Counter()  # environment -> how many of its nodes ever got one
         # nodes that are gone -> instance type, for their price
         self.former_types: OrderedDict[str, str] = OrderedDict()
 
@@ -44,9 +46,16 @@ class NodeTables(PodTables):
             return
         if old is None or (old.taints, old.ready) != (node.taints, node.ready):
             self.touch_node(node.name)
+            if any(taint.key in NOTICES for taint in node.taints):
+                self._notice(node.name, node.environment)
         if node.ready:
             self.seen_ready.add(node.name)
         self.learn_overhead(node.name)
+
+    def _notice(self, node: str, environment: str) -> None:
+        if environment and node not in self.noticed:
+            self.noticed.add(node)
+            self.interruptions[environment] += 1
 
     def learn_overhead(self, name: str) -> None:
         """Take from a Ready node what its kind keeps for itself and for pods that are not ours (DaemonSets)."""
@@ -75,6 +84,7 @@ class NodeTables(PodTables):
             self.former_types.popitem(last=False)
         self.last_end.pop(node.name, None)
         self.seen_ready.discard(node.name)
+        self.noticed.discard(node.name)
         self.touch_node(node.name)
 
     def touch_node(self, name: str) -> None:
@@ -101,6 +111,8 @@ class NodeTables(PodTables):
             if self.machines.get(name) != machine:
                 self.machines[name] = machine
                 self.touch_node(name)
+                if machine.state is MachineState.Interrupted:
+                    self._notice(name, machine.environment)
         self.observed_at[provider] = at
         for name in [name for name in (*self.live_on, *self.kept_by) if name not in self.nodes]:
             self.touch_node(name)
