@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 PLOTS := $(VENV)/.plots
 CLUSTER_DIR := $(or $(BATCHYARD_CLUSTER_DIR),$(CURDIR)/.cluster)
 OPERATOR_KUBECONFIG := $(CLUSTER_DIR)/operator.kubeconfig
-CODE := operator tests devcluster tools demo bench
+CODE := operator tests devcluster tools demo bench dashboards
 SCRATCH = $$(mktemp -d)
 IMAGE ?= batchyard:dev
 BASE_IMAGE ?= python:3.11-slim
@@ -21,8 +21,13 @@ PYTEST_ARGS ?=
 REPEAT ?= 3
 SOAK_SECONDS ?= 3600
 SOAK_RATE ?= 50
+PICTURE_SECONDS ?= 300
 
-.PHONY: chart-lint lock audit bench bench-quick soak test-long help venv lint format crds test test-unit run rights helm demo demo-down operator-down image clean
+.PHONY: help venv lint format crds test test-unit test-long run rights helm demo demo-down operator-down clean
+.PHONY: bench bench-quick soak
+.PHONY: image lock audit
+.PHONY: chart-lint
+.PHONY: prometheus test-dashboards dashboards metrics-table dashboard-pictures
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -38,7 +43,7 @@ lint: $(READY) ## Check style, types, layers, the chart, and that the checked-in
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
-	MYPYPATH=.:operator:tests $(BIN)/mypy --explicit-package-bases tools demo bench
+	MYPYPATH=.:operator:tests $(BIN)/mypy --explicit-package-bases tools demo bench dashboards
 	$(BIN)/lint-imports --no-cache
 	@scratch=$(SCRATCH); trap 'rm -rf "$$scratch"' EXIT; \
 	  $(BIN)/python -m batchyard.model.crd "$$scratch/crds" "$$scratch/chart" >/dev/null; \
@@ -81,6 +86,22 @@ soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at
 $(PLOTS): $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --editable '.[bench]'
 	@touch $@
+
+prometheus: ## Build Prometheus and promtool, without web pages, unless they are in the cache
+	@$(DEVCLUSTER) tools prometheus promtool >/dev/null
+
+MONITORED = KUBECONFIG=$(CLUSTER_DIR)/kubeconfig BATCHYARD_PROMETHEUS=$$($(DEVCLUSTER) tools prometheus)
+test-dashboards: $(READY) helm cluster kwok operator-down prometheus ## Check every panel and alert on a real Prometheus that scrapes a real run
+	@$(MONITORED) $(BIN)/pytest tests/monitoring $(PYTEST_ARGS)
+
+dashboards: $(READY) metrics-table ## Write the Grafana dashboards and the tables of docs/metrics.md from the code
+	@$(BIN)/python -m dashboards charts/batchyard/files/dashboards
+
+metrics-table: $(READY)
+	@$(BIN)/python tools/metrics_table.py
+
+dashboard-pictures: $(PLOTS) helm cluster kwok operator-down prometheus ## Draw what the dashboards show in a real run (PICTURE_SECONDS=300); into docs/images
+	@$(MONITORED) $(BIN)/python -m dashboards.pictures docs/images $(PICTURE_SECONDS)
 
 test-unit: $(READY) ## Run the tests that need no cluster
 	@$(BIN)/pytest -m "not cluster and not nodes" $(PYTEST_ARGS)

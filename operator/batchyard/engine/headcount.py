@@ -32,8 +32,8 @@ def jobs(store: Store) -> Iterable[Family]:
     yield from _ages(store, roster)
     yield _waiting(store, roster)
     held = gauge(catalogue.HELD)
-    for name, queue in store.queues.items():
-        held.add_metric((name,), float(queue.state == "Held"))
+    for view in store.queues.values():
+        held.add_metric((view.name,), float(view.state == "Held"))
     yield held
 
 

@@ -40,9 +40,9 @@ LABELS = {
     "reason": "a closed list, see below; what is not on it is `Other`",
     "within_p90": "2: true, false",
     "step": "the 9 steps of a decision",
-    "verb": "of plans the 17 verbs of a plan; of requests the 8 verbs of the API server",
-    "resource": "the 20 resources that the operator has rights for",
-    "code": "HTTP codes of the API server; `error` if there was no answer",
+    "verb": "of plans the 17 verbs of a plan; of requests the verbs of the API server",
+    "resource": "the resources that the operator has rights for",
+    "code": "the API server's HTTP codes; `error` if there was no answer",
     "lane": "the 4 lanes of writes",
     "version": "one: that of the operator",
 }

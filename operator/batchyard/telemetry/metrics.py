@@ -11,7 +11,8 @@ from prometheus_client.core import Metric as Family
 from batchyard.telemetry import catalogue
 from batchyard.telemetry.tally import Labels, Spread, Total
 
-disable_created_metrics()  # a series more for each that counts, which Prometheus does not ask for
+# For each series that counts there would be another, of when it began; Prometheus has no use for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 ATTEMPTS = Total(catalogue.ATTEMPTS)
 RUN = Spread(catalogue.RUN)
@@ -76,13 +77,19 @@ def counted(queues: Mapping[str, Sequence[str]], environments: Iterable[str], en
 
     `ends` are the pairs of outcome and reason with which an attempt can end.
     """
-    pairs = [(queue, environment) for queue, named in queues.items() for environment in named]
     known = set(environments)
     somewhere = known | {catalogue.UNKNOWN}
-    of_queue = lambda labels: labels[0] in queues  # noqa: E731
-    of_environment = lambda labels: labels[0] in known  # noqa: E731
-    of_both = lambda labels: labels[0] in queues and labels[1] in somewhere  # noqa: E731
-    pairs = [pair for pair in pairs if of_both(pair)]
+    pairs = [(queue, name) for queue, named in queues.items() for name in named if name in known]
+
+    def of_queue(labels: Labels) -> bool:
+        return labels[0] in queues
+
+    def of_both(labels: Labels) -> bool:
+        return labels[0] in queues and labels[1] in somewhere
+
+    def of_environment(labels: Labels) -> bool:
+        return labels[0] in known
+
     outcomes = sorted({outcome for outcome, _ in ends})
     return [
         ATTEMPTS.family([(*pair, *end) for pair in pairs for end in ends], of_both),

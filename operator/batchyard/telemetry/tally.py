@@ -1,7 +1,7 @@
 """Counters and histograms whose labels come and go: plain dicts, since counting stands in the hot path.
 
-The client library's own take ten times as long, and keep for ever what a queue that is gone has counted. All counting
-happens in one thread, the event loop's, so that nothing is locked.
+The client library's own take two to five times as long, and keep what a queue that is gone has counted for ever. All
+counting happens in one thread, the event loop's, so that nothing is locked.
 """
 
 from __future__ import annotations
