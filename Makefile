@@ -118,10 +118,13 @@ run: $(READY) helm cluster node-image operator-down rights ## Run the operator h
 demo: $(READY) cluster helm node-image ## Show everything: a real batch over real files, from nothing to the result
 	@$(BIN)/python -m demo
 
+operator-up: $(READY) cluster helm node-image ## Run the operator in the background; make operator-down ends it
+	@$(BIN)/python -m demo up
+
 demo-down: $(READY) ## Remove what the demo made (jobs, queue, environments, nodes, the operator); the cluster stays
 	@$(BIN)/python -m demo down
 
-operator-down: ## End the operator that `make demo` left running
+operator-down: ## End the operator that `make operator-up` or `make demo` left running
 	@$(PYTHON) -m demo.background stop
 
 LOCK_TOOLS := build/lock
@@ -140,6 +143,23 @@ image: $(READY) engine ## Build the operator's image (IMAGE, BASE_IMAGE), from w
 	@rm -rf dist/wheels && $(BIN)/pip wheel --quiet --wheel-dir dist/wheels --require-hashes --requirement requirements.lock
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/wheels .
 	docker build --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+.PHONY: docs docs-serve test-docs test-examples workflow-lint operator-up
+docs: $(READY) ## Build the documentation site into build/site, warnings as errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "docs: build/site/index.html"
+
+docs-serve: $(READY) ## Show the documentation at http://127.0.0.1:8000 while you write it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+test-docs: $(READY) operator-down ## Type every command of the tutorial and of the README's first job, on a real cluster
+	@$(BIN)/pytest --override-ini timeout=3600 tests/docs/long_pages.py $(PYTEST_ARGS)
+
+test-examples: $(READY) helm cluster node-image kwok operator-down rights ## Apply every file of examples/ with docker nodes, see each end as it says
+	@BATCHYARD_EXAMPLES=real KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH \
+	$(BIN)/pytest tests/cluster/test_cluster_x_examples.py $(PYTEST_ARGS)
+
+workflow-lint: ## Check the GitHub workflows with actionlint, built once into the cache
+	@"$$($(DEVCLUSTER) tools actionlint)" && echo "workflow-lint: no complaints"
 
 clean: ## Remove what was generated here; the cluster and the cache in ~/.cache/batchyard stay
 	rm -rf $(VENV) dist build operator/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

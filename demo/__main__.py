@@ -1,4 +1,4 @@
-"""`python -m demo`: play the demo on a cluster that is up (make demo); `python -m demo down`: remove what it made."""
+"""`python -m demo` plays the demo on a cluster that is up (make demo); `up` starts the operator, `down` removes all."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def main(context: click.Context) -> None:
     """Show Batchyard at work: a real batch over the texts of this machine."""
     if context.invoked_subcommand is None:
         sys.exit(play())
+
+
+@main.command()
+def up() -> None:
+    """Leave an operator running in the background, with today's code and the rights that the chart gives it."""
+    screen, layout = Screen(console()), Layout.from_environment()
+    try:
+        Operator(layout, screen.tell).ensure_current()
+    except FAILURES as reason:
+        sys.exit(f"The operator does not run: {reason}")
+    screen.tell(f"It answers at {background.address(layout)}; its log: {background.log(layout)}")
 
 
 @main.command()

@@ -44,6 +44,14 @@ KUBECONFORM = Program(
     package="./cmd/kubeconform",
     ldflags="-X main.version=v0.8.0",
 )
+ACTIONLINT = Program(
+    title="actionlint",
+    name="actionlint",
+    version="v1.7.12",
+    module="github.com/rhysd/actionlint",
+    package="./cmd/actionlint",
+    ldflags="-X github.com/rhysd/actionlint.version=v1.7.12",
+)
 
 
 def _of_prometheus(name: str) -> Program:
@@ -62,7 +70,7 @@ def _of_prometheus(name: str) -> Program:
 
 PROMETHEUS, PROMTOOL = _of_prometheus("prometheus"), _of_prometheus("promtool")
 ALL = (CONTROL_PLANE, KWOK, HELM)  # what everybody needs
-ASKED_FOR = (KUBECONFORM, PROMETHEUS, PROMTOOL)  # built when they are named
+ASKED_FOR = (KUBECONFORM, ACTIONLINT, PROMETHEUS, PROMTOOL)  # built when they are named
 
 
 def path_of(name: str, layout: Layout) -> Path:
