@@ -16,7 +16,7 @@ OPERATOR_KUBECONFIG := $(CLUSTER_DIR)/operator.kubeconfig
 CODE := operator tests devcluster tools demo bench dashboards
 SCRATCH = $$(mktemp -d)
 IMAGE ?= batchyard:dev
-BASE_IMAGE ?= python:3.11-slim
+BASE_IMAGE ?=
 PYTEST_ARGS ?=
 REPEAT ?= 3
 SOAK_SECONDS ?= 3600
@@ -25,7 +25,7 @@ PICTURE_SECONDS ?= 300
 
 .PHONY: help venv lint format crds test test-unit test-long run rights helm demo demo-down operator-down clean
 .PHONY: bench bench-quick soak
-.PHONY: image lock audit
+.PHONY: image e2e lock audit
 .PHONY: chart-lint
 .PHONY: prometheus test-dashboards dashboards metrics-table dashboard-pictures
 
@@ -131,18 +131,23 @@ LOCK_TOOLS := build/lock
 $(LOCK_TOOLS)/.ready:
 	@$(PYTHON) -m venv $(LOCK_TOOLS) && $(LOCK_TOOLS)/bin/pip install --quiet --disable-pip-version-check uv pip-audit && touch $@
 
-lock: $(LOCK_TOOLS)/.ready ## Renew requirements.lock: the image's dependencies, each with its version and its hashes
-	@$(LOCK_TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --no-emit-index-url pyproject.toml --output-file requirements.lock
+UV_LOCK = $(LOCK_TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url
+lock: $(LOCK_TOOLS)/.ready ## Renew requirements*.lock: the image's dependencies and what installs them, each with version and hashes
+	@$(UV_LOCK) pyproject.toml --output-file requirements.lock
+	@echo "pip setuptools>=77" | tr ' ' '\n' | $(UV_LOCK) - --output-file requirements-build.lock
 
 audit: $(LOCK_TOOLS)/.ready ## Look for known weaknesses of the locked dependencies; fails where nobody can be asked about them
 	@$(LOCK_TOOLS)/bin/pip-audit --vulnerability-service pypi --strict --require-hashes --disable-pip --progress-spinner off \
 	  --requirement requirements.lock || { echo "audit: not clean, or no advisories to be had here (docs/security.md)"; exit 1; }
 
-image: $(READY) engine ## Build the operator's image (IMAGE, BASE_IMAGE), from wheels fetched beforehand
-	@rm -rf dist/wheels && $(BIN)/pip wheel --quiet --wheel-dir dist/wheels --require-hashes --requirement requirements.lock
-	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/wheels .
-	docker build --network host --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+image: $(READY) engine ## Build the operator's image and print its size (IMAGE; BASE_IMAGE, debian-local: made here of Debian packages)
+	@$(BIN)/python tools/image.py $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+E2E := batchyard.dev/operator:e2e
+e2e: $(READY) helm engine $(if $(filter kind,$(CLUSTER)),job-image,node-image) ## Image, chart, users, upgrade, a dead leader: all of it in a cluster of its own (CLUSTER=kind: in kind)
+	@$(BIN)/python tools/image.py $(E2E) $(if $(BASE_IMAGE),--base $(BASE_IMAGE),$(if $(filter kind,$(CLUSTER)),,--base debian-local))
+	@BATCHYARD_E2E=$(or $(CLUSTER),devcluster) $(BIN)/pytest -x -s tests/e2e $(PYTEST_ARGS)
 
 .PHONY: docs docs-serve test-docs test-examples workflow-lint operator-up
 docs: $(READY) ## Build the documentation site into build/site, warnings as errors

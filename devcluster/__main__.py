@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from . import cluster, kind, kwok, teardown
 from .console import say
@@ -28,7 +29,7 @@ def _run(options: argparse.Namespace, layout: Layout) -> int:
         raise SetupError("Only Linux can run this cluster: elsewhere install docker and kind, and use CLUSTER=kind.")
     match options.command:
         case "up" if options.kind:
-            kind.up(layout)
+            kind.up(layout, options.kind_config)
         case "up":
             cluster.up(layout)
         case "down":
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="bring the cluster up, or mend it")
     up.add_argument("--kind", action="store_true", help="with kind and docker instead of our own control plane")
+    up.add_argument("--kind-config", type=Path, metavar="FILE", help="how kind makes the cluster, if there is none")
     commands.add_parser("down", help="remove the cluster and everything that belongs to it")
     commands.add_parser("status", help="say what runs; exit code 0 if the API server is ready")
     simulation = commands.add_parser("kwok", help="simulate the nodes labelled batchyard.dev/provider=simulated")

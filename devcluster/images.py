@@ -1,6 +1,6 @@
 """The images of a cluster without a registry: nodes' for the docker engine, jobs' as files for every node's /images.
 
-`python3 -m devcluster.images rootfs|node KUBELET|jobs` needs only Python and apt; each makes what is not there yet.
+`python3 -m devcluster.images rootfs|node KUBELET|jobs|python` needs Python and apt only; each makes what is not there.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from . import imagefile, rootfs
+from . import debian, imagefile, pythonbase, rootfs
 from .console import say
 from .errors import SetupError
 from .layout import Layout
@@ -21,7 +21,8 @@ from .locking import exclusively
 
 NODE = "batchyard/node"
 JOB = "batchyard.dev/busybox:1"
-ARGUMENTS = {"rootfs": 1, "node": 2, "jobs": 1}
+PYTHON = "batchyard/python"
+ARGUMENTS = {"rootfs": 1, "node": 2, "jobs": 1, "python": 1}
 
 
 def node(kubelet: Path, layout: Layout) -> str:
@@ -45,6 +46,16 @@ def jobs(layout: Layout) -> Path:
             for stale in set(image.parent.glob("busybox-*.tar")) - {image}:
                 stale.unlink()
     return image
+
+
+def python(layout: Layout) -> str:
+    """Return the name, in the docker engine, of a base with Debian's Python for the operator's image."""
+    name = f"{PYTHON}:{_digest(pythonbase.sources())}"
+    with _alone(layout):
+        if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
+            pythonbase.make(name)
+            _remove_stale(PYTHON, name)
+    return name
 
 
 def make_rootfs(layout: Layout) -> Path:
@@ -72,7 +83,7 @@ def _digest(*parts: bytes) -> str:
 
 def _sources() -> bytes:
     """All that decides what is in the images but the kubelet."""
-    code = [Path(__file__).with_name(name) for name in ("imagefile.py", "rootfs.py")]
+    code = [Path(__file__).with_name(name) for name in ("debian.py", "imagefile.py", "rootfs.py")]
     return b"\0".join(path.read_bytes() for path in (*sorted(rootfs.SOURCES.iterdir()), *code))
 
 
@@ -83,7 +94,11 @@ def _build(name: str, kubelet: Path, archive: Path) -> None:
         shutil.copy(kubelet, f"{context}/kubelet")
         shutil.copy(rootfs.SOURCES / "Dockerfile", context)
         _docker("build", "--quiet", "--tag", name, context)
-    for stale in set(_docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", NODE).split()) - {name}:
+    _remove_stale(NODE, name)
+
+
+def _remove_stale(repository: str, name: str) -> None:
+    for stale in set(_docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()) - {name}:
         # One that nodes still run from stays until the next time.
         subprocess.run(["docker", "image", "rm", stale], capture_output=True, check=False)
 
@@ -104,14 +119,14 @@ def _write_job_image(image: Path, archive: Path) -> None:
         busybox = Path(scratch) / "busybox"
         busybox.write_bytes(member.read())
         busybox.chmod(0o755)
-        layer = imagefile.busybox_layer(busybox.read_bytes(), rootfs.applets(busybox))
+        layer = imagefile.busybox_layer(busybox.read_bytes(), debian.applets(busybox))
     imagefile.write(image, JOB, layer, {"Cmd": ["sh"]})
 
 
 def main(arguments: list[str]) -> int:
     """Print what was made; 1 with the reason on stderr when it cannot be made, 2 for a wrong call."""
     if not arguments or ARGUMENTS.get(arguments[0]) != len(arguments):
-        say("usage: python3 -m devcluster.images rootfs | jobs | node KUBELET")
+        say("usage: python3 -m devcluster.images rootfs | jobs | python | node KUBELET")
         return 2
     layout = Layout.from_environment()
     try:
@@ -120,6 +135,8 @@ def main(arguments: list[str]) -> int:
                 print(node(Path(kubelet), layout))
             case ["jobs"]:
                 print(jobs(layout))
+            case ["python"]:
+                print(python(layout))
             case _:
                 print(make_rootfs(layout))
     except (SetupError, OSError) as reason:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 from .console import say
 from .errors import SetupError
@@ -9,9 +10,10 @@ from .layout import Layout
 from .settings import remember
 
 NAME = "batchyard"
+NETWORK = "kind"  # docker's, on which the cluster's node is
 
 
-def up(layout: Layout) -> None:
+def up(layout: Layout, configuration: Path | None = None) -> None:
     """Leave a kind cluster called `batchyard` running and its kubeconfig in the cluster's directory."""
     missing = [tool for tool in ("docker", "kind") if shutil.which(tool) is None]
     if missing:
@@ -22,6 +24,8 @@ def up(layout: Layout) -> None:
     remember(layout, flavour="kind")
     existing = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=False).stdout.split()
     verb = ["export", "kubeconfig"] if NAME in existing else ["create", "cluster", "--wait", "120s"]
+    if configuration is not None and NAME not in existing:
+        verb += ["--config", str(configuration)]
     done = subprocess.run(["kind", *verb, "--name", NAME, "--kubeconfig", str(layout.kubeconfig)], check=False)
     if done.returncode:
         raise SetupError("kind has failed, its own words are above. `make cluster` without CLUSTER=kind needs no kind.")

@@ -2,14 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
-from . import imagefile
+from . import debian, imagefile
 from .console import say
-from .errors import SetupError
 
 SOURCES = Path(__file__).resolve().parent / "node"
 PLUGINS = {"loopback", "host-local", "ptp", "bridge", "portmap"}
@@ -29,62 +26,17 @@ def make(archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         root = Path(scratch) / "root"
-        _unpack(_download(Path(scratch) / "packages"), root)
+        debian.unpack(debian.download((SOURCES / "packages").read_text().split(), Path(scratch) / "packages"), root)
+        debian.bundle_certificates(root)
         _prune(root)
         _complete(root)
-        _link_applets(root)
-        _checked("tar", "-C", str(root), "--sort=name", "-cf", f"{scratch}/rootfs.tar", ".")
+        debian.link_applets(root)
+        debian.checked("tar", "-C", str(root), "--sort=name", "-cf", f"{scratch}/rootfs.tar", ".")
         os.replace(f"{scratch}/rootfs.tar", archive)
 
 
-def applets(busybox: Path) -> list[str]:
-    """Return the names under which a busybox can be called."""
-    return [name for name in _checked(str(busybox), "--list").split() if name != "busybox"]
-
-
-def _checked(*command: str) -> str:
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    if outcome.returncode:
-        raise SetupError(f"{' '.join(command[:2])} failed:\n{(outcome.stderr or outcome.stdout)[-2000:]}")
-    return outcome.stdout
-
-
-def _download(directory: Path) -> list[Path]:
-    """Fetch the packages with all that they depend on, as for a machine that has nothing installed."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise SetupError(
-            "The node image is made of Debian packages and this machine has no apt-get: make it on a Debian."
-        )
-    (directory / "partial").mkdir(parents=True)
-    (directory / "status").touch()
-    command = ["apt-get", "install", "-qq", "--no-install-recommends", "--download-only", "-o", "Debug::NoLocking=1"]
-    command += ["-o", f"Dir::State::status={directory}/status", "-o", f"Dir::Cache::archives={directory}"]
-    command += ["-o", "APT::Sandbox::User=root", *(SOURCES / "packages").read_text().split()]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        # Its failure is not ours: one of the machine's other sources may be out of reach.
-        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
-        _checked(*command)
-    return sorted(directory.glob("*.deb"))
-
-
-def _unpack(packages: Iterable[Path], root: Path) -> None:
-    """Lay all packages into one tree with a merged /usr."""
-    for name in ("bin", "sbin", "lib", "lib64"):
-        (root / "usr" / name).mkdir(parents=True)
-        (root / name).symlink_to(f"usr/{name}")
-    for package in packages:
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as reader:
-            writer = ["tar", "-x", "--keep-directory-symlink", "-C", str(root)]
-            if subprocess.run(writer, stdin=reader.stdout, check=False).returncode or reader.wait():
-                raise SetupError(f"{package.name} cannot be unpacked")
-
-
 def _prune(root: Path) -> None:
-    """Keep the certificates, which a package script would have put together; drop what a node never reads."""
-    bundle = root / "etc/ssl/certs/ca-certificates.crt"
-    bundle.parent.mkdir(parents=True, exist_ok=True)
-    certificates = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
-    bundle.write_bytes(b"".join(path.read_bytes() for path in certificates))
+    """Drop what a node never reads."""
     plugins = [path for path in (root / "usr/lib/cni").iterdir() if path.name not in PLUGINS]
     for path in (*(root / pruned for pruned in PRUNED), *plugins):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -104,9 +56,3 @@ def _complete(root: Path) -> None:
     layer = imagefile.busybox_layer((root / "usr/bin/busybox").read_bytes(), ["sleep"])
     command = {"Entrypoint": ["/bin/sleep", "2147483647"]}
     imagefile.write(root / "usr/share/batchyard/pause.tar", PAUSE, layer, command)
-
-
-def _link_applets(root: Path) -> None:
-    for applet in applets(root / "usr/bin/busybox"):
-        if not any((root / "usr" / place / applet).exists() for place in ("bin", "sbin")):
-            (root / "usr/bin" / applet).symlink_to("busybox")

@@ -31,10 +31,3 @@ def test_what_pyproject_asks_for_is_locked() -> None:
     for requirement in map(Requirement, asked):
         version, _ = lock[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement}: {version} is locked; run make lock"
-
-
-def test_the_image_takes_nothing_else() -> None:
-    for name in ("Dockerfile", "Makefile"):
-        text = (ROOT / name).read_text()
-        assert "--require-hashes --requirement requirements.lock" in text, name
-    assert "!requirements.lock" in (ROOT / ".dockerignore").read_text()

@@ -15,6 +15,7 @@ from batchyard.model.machine import LaunchOrder, MachineState, Shape, Taint
 from batchyard.model.resources import Resources
 from batchyard.pools import docker_container as containers
 from batchyard.pools.base import ProviderError
+from batchyard.pools.docker import _options
 from batchyard.pools.docker_container import Options
 from batchyard.pools.docker_files import Credentials, Place, archive, kubelet_configuration, pod_network
 from batchyard.pools.docker_network import is_reachable, server_inside
@@ -95,9 +96,13 @@ def test_the_daemons_of_a_node_get_their_own_room_but_no_more_than_the_host_has(
 
 
 def test_a_directory_of_images_is_mounted_read_only_if_there_is_one(tmp_path: Path) -> None:
-    assert f"{tmp_path}:/images:ro" in containers.creation(ORDER, Options(images=tmp_path), HOST)["volumes"]
-    missing = Options(images=tmp_path / "none")
-    assert not [volume for volume in containers.creation(ORDER, missing, HOST)["volumes"] if "/images" in volume]
+    (mount,) = containers.creation(ORDER, Options(images=tmp_path), HOST)["mounts"]
+    assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (str(tmp_path), "/images", True)
+    assert containers.creation(ORDER, Options(), HOST)["mounts"] == []
+
+
+def test_a_directory_of_images_that_is_named_need_not_be_here() -> None:
+    assert _options({"imagesDirectory": "/on/the/engine's"}).images == Path("/on/the/engine's")
 
 
 def test_names_differ_in_their_slots_the_next_free_one_is_taken_and_a_full_engine_says_so() -> None:

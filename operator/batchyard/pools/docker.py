@@ -162,7 +162,9 @@ class DockerProvider:
 
 def _options(settings: Mapping[str, Any]) -> Options:
     given = {key: settings[key] for key in ("image", "network") if settings.get(key)}
-    return Options(images=Path(settings.get("imagesDirectory") or IMAGES), **given)
+    named = settings.get("imagesDirectory")
+    # One that is named is on the engine's machine, where an operator in a pod cannot look.
+    return Options(images=Path(named) if named else IMAGES if IMAGES.is_dir() else None, **given)
 
 
 def _host(client: docker.DockerClient) -> Resources:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docker.types import Mount
+
 from batchyard.model.resources import Resources, show
 from batchyard.pools.base import LaunchOrder, Machine, MachineState, ProviderError
 from batchyard.pools.docker_files import Place
@@ -87,13 +89,15 @@ def creation(order: LaunchOrder, options: Options, host: Resources) -> dict[str,
         "devices": ["/dev/kmsg:/dev/kmsg:r"],
         "sysctls": {} if options.network == "host" else {"net.ipv4.ip_forward": "1"},
         "tmpfs": {"/run": "", "/tmp": ""},  # noqa: S108 a mount point inside the node
-        "volumes": ["/var/lib/containerd", "/var/lib/kubelet", *_images(options)],
+        "volumes": ["/var/lib/containerd", "/var/lib/kubelet"],
+        "mounts": _images(options),
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
     }
 
 
-def _images(options: Options) -> list[str]:
-    return [f"{options.images}:/images:ro"] if options.images is not None and options.images.is_dir() else []
+def _images(options: Options) -> list[Mount]:
+    """A mount and not a volume: the engine refuses a directory that is not there, and does not make an empty one."""
+    return [Mount("/images", str(options.images), type="bind", read_only=True)] if options.images else []
 
 
 def node_labels(order: LaunchOrder) -> str:

@@ -1,0 +1,82 @@
+"""A user without an administrator's rights: a ServiceAccount that may edit Batchyard's objects in one namespace."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cluster.rest import Api, Body, until
+from e2e.ground import Ground, run
+
+NAMESPACE, USER = "e2e", "user"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+# The chart's roles for users, and Kubernetes' own for looking at pods and their logs.
+ROLES = ("batchyard-edit", "batchyard-view", "view")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody at a shell with kubectl."""
+
+    kubectl: str
+    kubeconfig: Path
+
+    def run(self, *words: str, stdin: str = "") -> str:
+        return run(self.kubectl, f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}", *words, input=stdin)
+
+    def apply(self, documents: list[Body]) -> None:
+        self.run("apply", "--validate=strict", "--filename=-", stdin=yaml.safe_dump_all(documents))
+
+    def may(self, verb: str, resource: str) -> bool:
+        """Say whether the API server lets this person do it."""
+        body = {"spec": {"resourceAttributes": {"verb": verb, **_resource(resource)}}}
+        api = Api.load(str(self.kubeconfig))
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        made = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", **body}
+        return bool(api.call("POST", path, made)["status"]["allowed"])
+
+
+def _resource(name: str) -> Body:
+    resource, _, group = name.partition(".")
+    return {"resource": resource, "group": group, "namespace": NAMESPACE}
+
+
+def administrator(ground: Ground) -> Person:
+    return Person(ground.tool("kubectl"), ground.kubeconfig)
+
+
+def user(ground: Ground, api: Api, folder: Path) -> Person:
+    """Make the namespace, the account and its rights; return its owner."""
+    api.create({"kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    until(lambda: api.find("ServiceAccount", "default", NAMESPACE))
+    api.create({"kind": "ServiceAccount", "metadata": {"name": USER}}, NAMESPACE)
+    subject = {"kind": "ServiceAccount", "name": USER, "namespace": NAMESPACE}
+    for role in ROLES:
+        _bind(api, role, subject)
+    token = api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{USER}/token", {"spec": {}})
+    kubeconfig = folder / "user.kubeconfig"
+    kubeconfig.write_text(json.dumps(_kubeconfig(api, token["status"]["token"])))
+    return Person(ground.tool("kubectl"), kubeconfig)
+
+
+def _bind(api: Api, role: str, subject: Body) -> None:
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+    body = {"metadata": {"name": f"{USER}-{role}"}, "roleRef": reference, "subjects": [subject]}
+    made = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", **body}
+    api.call("POST", f"{_RBAC}/namespaces/{NAMESPACE}/rolebindings", made)
+
+
+def _kubeconfig(api: Api, token: str) -> Body:
+    authority = base64.b64encode(api.authority().encode()).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": USER,
+        "clusters": [{"name": USER, "cluster": {"server": api.host, "certificate-authority-data": authority}}],
+        "users": [{"name": USER, "user": {"token": token}}],
+        "contexts": [{"name": USER, "context": {"cluster": USER, "user": USER, "namespace": NAMESPACE}}],
+    }
