@@ -57,9 +57,8 @@ def user(ground: Ground, api: Api, folder: Path) -> Person:
     subject = {"kind": "ServiceAccount", "name": USER, "namespace": NAMESPACE}
     for role in ROLES:
         _bind(api, role, subject)
-    token = api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{USER}/token", {"spec": {}})
     kubeconfig = folder / "user.kubeconfig"
-    kubeconfig.write_text(json.dumps(_kubeconfig(api, token["status"]["token"])))
+    kubeconfig.write_text(json.dumps(kubeconfig_of(api, NAMESPACE, USER)))
     return Person(ground.tool("kubectl"), kubeconfig)
 
 
@@ -70,13 +69,15 @@ def _bind(api: Api, role: str, subject: Body) -> None:
     api.call("POST", f"{_RBAC}/namespaces/{NAMESPACE}/rolebindings", made)
 
 
-def _kubeconfig(api: Api, token: str) -> Body:
-    authority = base64.b64encode(api.authority().encode()).decode()
+def kubeconfig_of(api: Api, namespace: str, account: str) -> Body:
+    """Return a kubeconfig, good for an hour, of a ServiceAccount."""
+    token = api.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", {"spec": {}})
+    cluster = {"server": api.host, "certificate-authority-data": base64.b64encode(api.authority().encode()).decode()}
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": USER,
-        "clusters": [{"name": USER, "cluster": {"server": api.host, "certificate-authority-data": authority}}],
-        "users": [{"name": USER, "user": {"token": token}}],
-        "contexts": [{"name": USER, "context": {"cluster": USER, "user": USER, "namespace": NAMESPACE}}],
+        "current-context": account,
+        "clusters": [{"name": account, "cluster": cluster}],
+        "users": [{"name": account, "user": {"token": token["status"]["token"]}}],
+        "contexts": [{"name": account, "context": {"cluster": account, "user": account, "namespace": namespace}}],
     }
