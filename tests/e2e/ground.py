@@ -17,11 +17,20 @@ IMAGE = "batchyard.dev/operator:e2e"
 class Ground(Protocol):
     """A cluster with a node for the operator's pods, which knows the operator's image and has Docker's socket."""
 
-    kubeconfig: Path
     node: str  # the container that is this node
-    values: Sequence[str]  # for helm: --set and what follows it
-    docker: Body  # spec.provider.docker of every environment
     daemons_cpu: int  # what others ask for on each new node, in CPUs, rounded up
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+
+    @property
+    def values(self) -> Sequence[str]:
+        """Return for helm what the chart must be told here: --set and what follows it."""
+
+    @property
+    def docker(self) -> Body:
+        """Return what spec.provider.docker of every environment must be told here."""
 
     def up(self) -> None:
         """Leave it empty and ready, whatever an earlier run left."""

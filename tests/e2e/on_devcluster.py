@@ -122,7 +122,7 @@ class OwnCluster:
         slot = containers.free_slot(client.api.containers(all=True, filters={"label": containers.SLOT}), SLOTS, NODE)
         made = client.containers.create(**creation, labels=containers.labels(order, OTHERS, slot, time.time()))
         files = archive(order, host, Place(slot, "host"), self._credentials(api))
-        client.api.put_archive(made.id, "/", files)
+        made.put_archive("/", files)
         made.start()
         until(lambda: _ready(api), 120, lambda: made.logs(tail=20).decode())
 

@@ -92,7 +92,7 @@ def test_the_leaders_death_in_the_middle(scene: Scene) -> None:
 
 
 def _through_it() -> Body:
-    container = {"name": "main", "image": "batchyard.dev/busybox:1", "command": ["sleep", "5"]}
+    container: Body = {"name": "main", "image": "batchyard.dev/busybox:1", "command": ["sleep", "5"]}
     container["resources"] = {"requests": {"cpu": "100m", "memory": "32Mi"}}
     spec = {
         "queue": "default",
@@ -140,7 +140,7 @@ def test_uninstalled_jobs_and_definitions_stay_and_what_runs_runs_on(scene: Scen
 
 
 def _running(scene: Scene, pod: str) -> bool:
-    return scene.api.get("Pod", pod, NAMESPACE)["status"]["phase"] == "Running"
+    return bool(scene.api.get("Pod", pod, NAMESPACE)["status"]["phase"] == "Running")
 
 
 def test_installed_again_it_goes_on_with_what_it_finds(scene: Scene) -> None:
