@@ -9,7 +9,7 @@ from e2e.ground import IMAGE, ROOT, Ground, run
 
 NAME, NAMESPACE = "batchyard", "batchyard-system"
 CHART = ROOT / "charts" / "batchyard"
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/batchyard"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/batchyard-operator"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _REPOSITORY, _TAG = IMAGE.split(":")
 VALUES = (
