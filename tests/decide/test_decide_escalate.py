@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from batchyard.decide import decide
+from batchyard.model import labels as names
+from batchyard.model.machine import Taint
 from batchyard.model.plan import Launch, Record
 from batchyard.world import parse
 from batchyard.world.specs import SpotFirst
@@ -22,6 +24,7 @@ from builders import (
     failed,
     job,
     machine,
+    newer,
     node,
     of,
     pod,
@@ -36,6 +39,7 @@ from builders import (
 
 SPOT = environment("spot", capacity_type="Spot", max_vcpus=4, shapes=(C2,))
 DEMAND = environment("demand", max_vcpus=80, shapes=(C8,))
+NOTICE = Taint(names.INTERRUPTED)
 RULES = SpotFirst(max_wait_seconds=300, max_interruptions=2)
 
 
@@ -47,14 +51,14 @@ def submitted(name: str = "job", ago: float = 0.0, **spec: Any) -> Any:
     return job(name, meta={"creationTimestamp": at(-ago)}, **spec)
 
 
-def world(*things: Any, spot: SpotFirst | None = RULES, names: tuple[str, ...] = ("spot", "demand")) -> Store:
+def world(*things: Any, spot: SpotFirst | None = RULES, among: tuple[str, ...] = ("spot", "demand")) -> Store:
     """Return a store in which spot is full, and a queue that tries it first."""
     taken: list[Any] = []
     for name in ("s1", "s2"):
         holder = job(f"on-{name}", {"phase": "Running"}, queue="other")
         full = pod(holder, on=name, environment="spot", requests=C2.resources, **RUNS)
         taken += [machine(name, C2, environment="spot"), node(name, C2, env="spot"), holder, full]
-    return store(SPOT, DEMAND, queue("other", ("spot",)), queue(environments=names, spot=spot), *taken, *things)
+    return store(SPOT, DEMAND, queue("other", ("spot",)), queue(environments=among, spot=spot), *taken, *things)
 
 
 def launched(known: Store, now: float = NOW) -> list[str]:
@@ -84,7 +88,7 @@ class TestWait:
         assert launched(known, NOW + 290) == ["demand"]
 
     def test_spot_comes_first_whatever_the_order_of_the_queue(self) -> None:
-        assert launched(world(submitted(ago=10), names=("demand", "spot"))) == []
+        assert launched(world(submitted(ago=10), among=("demand", "spot"))) == []
 
     def test_the_rule_is_told(self) -> None:
         known = world(submitted(ago=301))
@@ -186,7 +190,7 @@ class TestWhere:
         assert launched(world(submitted(template=template("4")))) == ["demand"]
 
     def test_a_queue_without_spot_environments_waits_for_none(self) -> None:
-        assert launched(world(submitted(), names=("demand",))) == ["demand"]
+        assert launched(world(submitted(), among=("demand",))) == ["demand"]
 
     def test_disabled_spot_is_not_waited_for(self) -> None:
         off = environment("spot", capacity_type="Spot", max_vcpus=2, shapes=(C2,), state="Disabled")
@@ -197,6 +201,32 @@ class TestWhere:
         gang = submitted(multiNode={"nodes": 2, "groups": [{"nodes": "0:"}]}, ago=10)
         assert launched(world(gang)) == []
         assert launched(world(gang), NOW + 290) != []
+
+
+class TestReclaimed:
+    OTHER = environment("other", capacity_type="Spot", max_vcpus=8, shapes=(C2,))
+    BOTH = queue(environments=("spot", "other"), spot=RULES)
+
+    def test_a_pool_that_was_just_reclaimed_is_tried_last(self) -> None:
+        known = store(SPOT, self.OTHER, self.BOTH, machine("s1", C2, environment="spot"), node("s1", C2, env="spot"))
+        known.apply(newer(known.nodes["s1"], taints=(NOTICE,)))
+        decide(known, NOW)
+        known.apply(submitted())
+        assert launched(known, NOW + 299) == ["other"]
+
+    def test_and_five_minutes_later_it_is_not(self) -> None:
+        known = store(SPOT, self.OTHER, self.BOTH, machine("s1", C2, environment="spot"), node("s1", C2, env="spot"))
+        known.apply(newer(known.nodes["s1"], taints=(NOTICE,)))
+        decide(known, NOW)
+        known.apply(submitted())
+        assert launched(known, NOW + 300) == ["spot"]
+
+    def test_on_demand_comes_after_it_all_the_same(self) -> None:
+        both = queue(environments=("demand", "spot"), spot=RULES)
+        known = store(SPOT, DEMAND, both, machine("s1", C2, environment="spot"), node("s1", C2, env="spot"))
+        known.apply(newer(known.nodes["s1"], taints=(NOTICE,)))
+        known.apply(submitted())
+        assert launched(known) == ["spot"]
 
 
 def test_a_job_that_ran_on_demand_says_by_which_rule_though_nothing_was_written_before() -> None:

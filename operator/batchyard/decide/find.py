@@ -19,7 +19,6 @@ from batchyard.decide.order import upcoming
 from batchyard.decide.room import Pool, best
 from batchyard.decide.scale import LOOK_AHEAD, grow
 from batchyard.decide.slots import Slot
-from batchyard.world.store import Store
 from batchyard.world.views import Environment
 
 Kind = tuple[Hashable, float]
@@ -63,6 +62,7 @@ class Places:
     verdicts: dict[tuple[str, Kind], Verdict] = field(default_factory=dict)  # by environment
     heads: dict[str, Reservation] = field(default_factory=dict)  # by environment: of the first that found no room there
     keepers: set[int] = field(default_factory=set)  # the asks that `heads` are of
+    reclaimed: frozenset[str] = frozenset()  # environments of which a node was reclaimed lately
     strict: dict[str, Ask] = field(default_factory=dict)  # StrictFIFO queue -> the first that does not start now
 
     def upcoming(self, ask: Ask) -> Sequence[Ask]:
@@ -96,7 +96,7 @@ def find(places: Places, ask: Ask) -> Claim | Outlook:
 
 def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
     verdicts: list[Verdict] = []
-    for name in _in_order(places.cycle.store, ask):
+    for name in _in_order(places, ask):
         found = _spared(places, name, ask, verdicts) or _try(places, name, ask, taste)
         if isinstance(found, Claim):
             return replace(found, before=tuple(verdicts))
@@ -106,12 +106,17 @@ def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
     return outlook(verdicts)
 
 
-def _in_order(store: Store, ask: Ask) -> Sequence[str]:
-    """Return the queue's environments in its own order; where spot comes first by rule, on-demand is last."""
+def _in_order(places: Places, ask: Ask) -> Sequence[str]:
+    """Return the queue's environments in its own order; by rule spot comes first, what was just reclaimed later."""
+    store = places.cycle.store
     queue = store.queues[ask.job.spec.queue]
     if queue.spot is None:
         return queue.environments
-    return sorted(queue.environments, key=lambda name: not _is_spot(store.environments.get(name)))
+
+    def turn(name: str) -> tuple[bool, bool]:
+        return not _is_spot(store.environments.get(name)), name in places.reclaimed
+
+    return sorted(queue.environments, key=turn)
 
 
 def _is_spot(environment: Environment | None) -> bool:

@@ -6,6 +6,8 @@ from batchyard.model.labels import NOTICES
 from batchyard.model.machine import MachineState
 from batchyard.world.store import Store
 
+LATELY_SECONDS = 300.0
+
 
 def node_trouble(store: Store, name: str) -> str | None:
     """Return why the node is about to go, in words that follow its name, None if it is well."""
@@ -21,3 +23,14 @@ def node_trouble(store: Store, name: str) -> str | None:
         if taint.key in NOTICES:
             return f"is being reclaimed (taint {taint.key})"
     return None
+
+
+def reclaimed_lately(store: Store, now: float) -> frozenset[str]:
+    """Return the environments of which a node got a reclaim notice within five minutes: more may follow.
+
+    To be asked in each decision, for the time of a notice is when one first saw it.
+    """
+    for name, count in store.interruptions.items():
+        if store.reclaims.get(name, (0, 0.0))[0] != count:
+            store.reclaims[name] = (count, now)
+    return frozenset(name for name, (_, at) in store.reclaims.items() if now < at + LATELY_SECONDS)

@@ -8,6 +8,7 @@ from batchyard.decide.cycle import Ask, Cycle, wait
 from batchyard.decide.explain import Outlook, outlook
 from batchyard.decide.find import Claim, Places, find
 from batchyard.decide.gang_pods import main_start
+from batchyard.decide.interrupt import reclaimed_lately
 from batchyard.decide.limit import held_back
 from batchyard.decide.order import turns
 from batchyard.decide.pods import Placement, Run, manifest
@@ -30,7 +31,7 @@ def place(cycle: Cycle, pools: dict[str, Pool]) -> None:
         assert kept is not None
         keep(pools, kept.environment, kept.nodes)
         cycle.claimed.update(name for name, _ in kept.nodes)
-    places = Places(cycle, pools)
+    places = Places(cycle, pools, reclaimed=reclaimed_lately(cycle.store, cycle.now))
     _begin_anew(roster)
     for ask in turns(cycle):
         if not _serve(places, ask) and cycle.store.queues[ask.job.spec.queue].strategy == "StrictFIFO":

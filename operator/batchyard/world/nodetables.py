@@ -35,6 +35,7 @@ class NodeTables(PodTables):
         self.seen_ready: set[str] = set()  # nodes that have been Ready
         self.noticed: set[str] = set()  # nodes that have got a reclaim notice
         self.interruptions: Counter[str] = Counter()  # environment -> how many of its nodes ever got one
+        self.reclaims: dict[str, tuple[int, float]] = {}  # environment -> interruptions, and when decide saw the latest
         # nodes that are gone -> instance type, for their price
         self.former_types: OrderedDict[str, str] = OrderedDict()
 
