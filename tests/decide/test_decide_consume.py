@@ -415,6 +415,8 @@ class TestOthers:
     def test_prometheus_is_told(self) -> None:
         known = store(consumable(total=3), job("a"), holding("a", licence=4), tokens(5, 2, status={"waiting": 7}))
         measure = Measure(known, [])
+        measure.leads = lambda: True
+        measure.begin(lambda: 0.0)
         try:
             (family,) = [each for each in measure.collect() if each.name == "batchyard_consumables"]
         finally:
