@@ -43,7 +43,7 @@ class Told(Collector):
 @pytest.fixture
 def counted() -> Iterator[Told]:
     """The counts of a queue with two environments, from nothing."""
-    tallies = (metrics.ATTEMPTS, metrics.RUN, metrics.WAIT, metrics.COST, metrics.WASTED)
+    tallies = (metrics.ATTEMPTS, metrics.RUN, metrics.WAIT, metrics.COST, metrics.WASTED, metrics.ESTIMATE_ERROR)
     for tally in tallies:
         tally.values.clear()
     yield Told(lambda: metrics.counted({"default": ("pool", "spot")}, ["pool", "spot"], ENDS))
@@ -115,6 +115,15 @@ def test_of_an_array_its_children_are_counted(counted: Told) -> None:
     assert counted.sample("batchyard_job_wait_seconds_count", queue="default") == 2, "first attempts only"
     lost = {"queue": "default", "environment": UNKNOWN, "outcome": "Infrastructure", "reason": "NodeLost"}
     assert counted.sample("batchyard_attempts_total", **lost) == 4
+
+
+def test_what_came_earlier_than_foreseen_is_below_nothing(counted: Told) -> None:
+    metrics.start_estimated("default", -7.0, within=True)
+    name = "batchyard_start_estimate_error_seconds"
+    assert counted.sample(f"{name}_bucket", queue="default", le="-10.0") == 0
+    assert counted.sample(f"{name}_bucket", queue="default", le="-5.0") == 1
+    assert counted.sample(f"{name}_count", queue="default") == 1
+    assert counted.sample(f"{name}_sum", queue="default") is None
 
 
 def test_what_is_gone_is_forgotten(counted: Told) -> None:

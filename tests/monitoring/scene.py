@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,14 +44,15 @@ class Scene:
     lab: Lab
     chance: random.Random = field(default_factory=lambda: random.Random(6))
     waves: int = 0
+    latest: float = 0.0  # when the latest wave began (monotonic)
 
     def open(self) -> None:
         """Make environments and queues; one environment's machines are refused by whoever rents them."""
         lab = self.lab
         refuse_nodes_of(lab, lab.named("scarce"))
-        spot = managed("simulated", [_priced(4), _priced(8)], 24, capacityType="Spot", scaleDownDelaySeconds=15)
+        spot = managed("simulated", [_priced(4), _priced(8)], 12, capacityType="Spot", scaleDownDelaySeconds=15)
         lab.environment("spot", spot)
-        lab.environment("on-demand", managed("simulated", [_priced(4)], 12, scaleDownDelaySeconds=15))
+        lab.environment("on-demand", managed("simulated", [_priced(4)], 8, scaleDownDelaySeconds=15))
         lab.environment("scarce", managed("simulated", [_priced(4)], 8))
         weights = [{"share": "team-a", "weight": 1}, {"share": "team-b", "weight": "0.5"}]
         spec = {"shareDecaySeconds": 120, "shares": weights}
@@ -64,7 +66,8 @@ class Scene:
 
     def wave(self, jobs: int) -> None:
         """Submit so many jobs of all kinds, more or less."""
-        self.waves += 1
+        self.waves, self.latest = self.waves + 1, time.monotonic()
+        self._job(f"w{self.waves}-long", "batch", simulated(15_000))
         for number in range(jobs):
             self._job(f"w{self.waves}-{number}", "batch", simulated(self._lasts()))
         self._job(f"w{self.waves}-fails", "batch", simulated(self._lasts(), exit_code=3), retry={"attempts": 2})
@@ -79,12 +82,17 @@ class Scene:
         """Yield what happens in so many seconds: waves that swell and ebb, reclaims now and then, one user's stop."""
         for number in range(int(seconds / WAVE_SECONDS)):
             at = number * WAVE_SECONDS
-            high = 14 if (at // 60) % 2 == 0 else 4
-            yield Act(at, lambda jobs=high: self.wave(jobs + self.chance.randrange(4)))  # type: ignore[misc]
+            jobs = 40 if (at // 60) % 2 == 0 else 5
+            yield Act(at, lambda jobs=jobs: self.wave(jobs + self.chance.randrange(4)))  # type: ignore[misc]
             if number % 4 == 3:
                 yield Act(at + 2, self.reclaim)
             if number == 5:
                 yield Act(at + 4, self.stop)
+
+    def go_on(self) -> None:
+        """Submit another wave, unless the latest is young: what is foreseen is foreseen only where jobs wait."""
+        if time.monotonic() > self.latest + WAVE_SECONDS:
+            self.wave(30)
 
     def stop(self) -> None:
         """Have a job that runs be stopped by its user."""
@@ -93,8 +101,9 @@ class Scene:
         self.lab.api.patch("Job", name, {"spec": {"stop": {"mode": "Terminate"}}}, self.lab.namespace)
 
     def reclaim(self) -> bool:
-        """Give the notice to a spot node that has work; say whether there was one."""
-        at_work = [run.node for run in list(self.lab.recorder.pods.values()) if run.node and not run.over]
+        """Give the notice to a spot node that has long work before it; say whether there was one."""
+        pods = [pod for pod in reversed(list(self.lab.recorder.pods.values())) if "-long-" in pod.name]
+        at_work = [pod.node for pod in pods if pod.phase == "Running" and not pod.over]
         spot = {body["metadata"]["name"]: body for body in self.lab.nodes("spot")}
         node = next((name for name in at_work if name in spot), None)
         if node is not None:
