@@ -28,6 +28,7 @@ PICTURE_SECONDS ?= 300
 .PHONY: image e2e lock audit
 .PHONY: chart-lint
 .PHONY: prometheus test-dashboards dashboards metrics-table dashboard-pictures
+.PHONY: test-page
 
 help: ## List the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -105,6 +106,15 @@ dashboard-pictures: $(PLOTS) helm cluster kwok operator-down prometheus ## Draw 
 
 test-unit: $(READY) ## Run the tests that need no cluster
 	@$(BIN)/pytest -m "not cluster and not nodes" $(PYTEST_ARGS)
+
+BROWSER := $(VENV)/.browser
+test-page: $(BROWSER) ## Look at the status page in headless Chromium (Debian's); pictures in build/page (BATCHYARD_PICTURES=docs/images)
+	@BATCHYARD_BROWSER=1 $(BIN)/pytest tests/page $(PYTEST_ARGS)
+
+$(BROWSER): $(READY)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --editable '.[page]'
+	@touch $@
 
 helm: ## Build the helm client unless it is in the cache
 	@$(DEVCLUSTER) tools helm >/dev/null

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_world import World, kubeconfig_of
+from cli_world import POD, World, kubeconfig_of
 from kubernetes import client
 
 EVERY = ["list", "top", "cost", "graph", "describe j", "explain j", "logs j", "stop j", "retry j", "submit -f {file}"]
@@ -62,6 +62,22 @@ def test_job_that_is_not_there(world: World) -> None:
     for command in ("describe", "explain", "logs", "stop", "retry", "graph", "cost"):
         said = world.refused(command, "nobody")
         assert f"no Job 'nobody' in namespace '{world.namespace}'; `list -A` shows those of all namespaces" in said
+
+
+def test_wrong_names_are_told_what_was_probably_meant(world: World) -> None:
+    queue = f"{world.namespace}-queue"
+    world.make("JobDefinition", "render", {"parameters": {"scene": {"required": True}}, "template": POD})
+    world.make("JobQueue", queue, {"computeEnvironments": ["e"]})
+    try:
+        done = world.run("submit", "render", "-p", "scene=a", "-q", f"{queue[:-2]}eu", "--name", "first")
+        assert f"did you mean '{queue}'" in done.stderr
+    finally:
+        world.delete(queue, "JobQueue")
+    assert "did you mean 'render'?" in world.refused("submit", "rendr", "-p", "scene=a")
+    assert "did you mean 'scene'?" in world.refused("submit", "render", "-p", "scen=a")
+    assert f"no Job 'fist' in namespace '{world.namespace}'; did you mean 'first'?" in world.refused("stop", "fist")
+    assert "did you mean 'elsewhere'?" in world.refused("list", "--context", "elsewere")
+    assert "No such command 'sumbit'; did you mean 'submit'?" in world.refused("sumbit")
 
 
 def test_kubeconfig_that_cannot_be_used(world: World, tmp_path: Path) -> None:

@@ -15,10 +15,19 @@ from kubernetes import client
 
 
 class _Operator(BaseHTTPRequestHandler):
+    standbys = 0  # so many answers are those of a standby
+
     def do_GET(self) -> None:
+        if _Operator.standbys:
+            _Operator.standbys -= 1
+            self._answer(503, {"error": "this operator stands by and knows no jobs; other leads"})
+            return
         said = {"phase": "Runnable", "reason": "NodesBusy", "message": f"asked for {self.path}", "position": 4}
+        self._answer(200, said)
+
+    def _answer(self, status: int, said: dict[str, Any]) -> None:
         body = json.dumps(said).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -65,3 +74,16 @@ def test_operator_is_asked_through_its_service(world: World, service: str) -> No
     assert done.stderr == ""
     assert f"NodesBusy\n  asked for /v1/explain/{world.namespace}/j\n  place 4 in the queue" in done.stdout
     assert "could not be asked" not in done.stdout
+
+
+def test_of_several_operators_behind_the_service_the_leader_is_found(world: World, service: str) -> None:
+    world.job("j", {"phase": "Runnable", "reason": "Old", "message": "old"})
+    _Operator.standbys = 3
+    assert "NodesBusy" in world.run("explain", "j", "--operator", service).stdout
+    _Operator.standbys = 100
+    try:
+        done = world.run("explain", "j", "--operator", service)
+    finally:
+        _Operator.standbys = 0
+    assert "stands by" in done.stderr
+    assert "(from the job's status; the operator could not be asked)" in done.stdout

@@ -71,6 +71,17 @@ def test_dry_run_has_the_server_check_and_creates_nothing(primes: World) -> None
     assert primes.jobs() == []
 
 
+def test_dry_run_on_the_client_prints_what_kubectl_takes(primes: World) -> None:
+    done = primes.run("submit", "primes", "-p", "to=1", "--array", "3", "--dry-run=client", "-o", "yaml", "--wait")
+    body = yaml.safe_load(done.stdout)
+    assert (body["kind"], body["spec"]["array"], body["spec"]["parameters"]) == ("Job", {"size": 3}, {"to": "1"})
+    assert primes.jobs() == []
+    primes.run("submit", "-f", "-", stdin=done.stdout)
+    assert primes.jobs() == [body["metadata"]["name"]]
+    said = primes.run("submit", "nothing", "--name", "dry", "--dry-run=client").stdout
+    assert said == "batchjob.batchyard.dev/dry created (client dry run)\n"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

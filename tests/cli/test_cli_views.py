@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli_world import DOCKER, World
+from cli_world import DOCKER, POD, World
 
 from batchyard.cli.graph import Graph
+from batchyard.cli.show import table
 
 
 def _cost(amount: str, wasted: str = "0", phase: str = "Succeeded") -> dict:
@@ -147,3 +148,31 @@ def test_shells_get_a_script(world: World) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_BATCHYARD_COMPLETE" in world.run("completion", shell).stdout
     assert "'tcsh'" in world.refused("completion", "tcsh")
+
+
+def test_kubectl_completes_parameters_namespaces_and_contexts(world: World) -> None:
+    declared = {"scene": {"required": True}, "frames": {"type": "Integer", "default": "10"}}
+    world.make("JobDefinition", "render", {"parameters": declared, "template": POD})
+    assert _kubectl_completes(world, "submit", "render", "-p", "") == ["frames=", "scene=", ":4"]
+    assert _kubectl_completes(world, "submit", "render", "-p", "sc") == ["scene=", ":4"]
+    assert world.namespace in _kubectl_completes(world, "list", "-n", "cli-")
+    assert "elsewhere" in _kubectl_completes(world, "list", "--context", "else")
+
+
+def test_a_table_fits_a_terminal_if_it_can() -> None:
+    header, row = ("NAME", "REASON", "AGE"), ("job", "WaitingForDependencies", "5m")
+    assert len(table(header, [row])[0].plain) == len("NAME   REASON                   AGE")
+    assert table(header, [row], 33)[1].plain == "job   WaitingForDependencies  5m"
+    assert table(header, [row], 31)[1].plain == "job  WaitingForDependencies 5m"
+    assert table(header, [row], 22)[1].plain == "job  WaitingForDe… 5m"
+    assert table(header, [row], 22, cut=False)[1].plain == "job  WaitingForDependencies 5m"
+    assert table(header, [row], 5)[1].plain == "job  WaitingF… 5m", "not beyond what still tells something"
+
+
+def test_wide_has_more_columns(world: World) -> None:
+    world.job("paid", {"phase": "Failed", "cost": {"amount": "0.5", "wasted": "0.25"}})
+    rows = world.run("cost", "-o", "wide").stdout.splitlines()
+    assert rows[0].split("   ")[-1].strip() == "WASTED OF IT"
+    assert rows[1].split()[-2:] == ["50", "%"]
+    assert "STRATEGY   ENVIRONMENTS   FIRST   MESSAGE" in world.run("top", "-o", "wide").stdout
+    assert "Name:" in world.run("describe", "paid", "-o", "wide").stdout

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import pytest
 from cli_world import POD, World
 
+from batchyard.cli.follow import READERS
 from batchyard.cli.outcome import exit_code
 from batchyard.cli.progress import Lines, progress
 
@@ -185,7 +187,7 @@ def test_top_is_live_on_a_terminal_until_ctrl_c(simple: World) -> None:
         assert name.encode() in _seen(terminal, name.encode())
         running.send_signal(signal.SIGINT)
         _seen(terminal)
-        assert running.wait(30) == 0
+        assert running.wait(30) == 130
     finally:
         simple.delete(name, "JobQueue")
         running.kill()
@@ -203,3 +205,17 @@ def test_interrupt_leaves_the_job_and_says_how_to_stop_it(simple: World) -> None
     assert running.returncode == 130
     assert said.strip() == f"one goes on; to stop: batchyard stop one -n {simple.namespace}"
     assert "stop" not in simple.read("one")["spec"]
+
+
+def test_interrupted_logs_say_that_the_job_goes_on(simple: World) -> None:
+    simple.job("one")
+    command = [sys.executable, "-m", "batchyard", "logs", "--follow", "one"]
+    environment = {**os.environ, "KUBECONFIG": str(simple.kubeconfig)}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while len(os.listdir(f"/proc/{running.pid}/task")) <= READERS and time.monotonic() < until:
+        time.sleep(0.05)  # until it reads
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.strip() == f"one goes on; to stop: batchyard stop one -n {simple.namespace}"

@@ -14,10 +14,11 @@ from yard import PREFIX, Yard, open_yard
 
 from batchyard.world.store import Store
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="make test-page installs a browser's driver")
+if not os.environ.get("BATCHYARD_BROWSER"):
+    pytest.skip("make test-page installs a browser and looks", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="make test-page installs chromium")
 
 PICTURES = Path(os.environ.get("BATCHYARD_PICTURES") or Path(__file__).parents[2] / "build" / "page")
 QUIET = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",

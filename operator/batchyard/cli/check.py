@@ -10,6 +10,7 @@ import msgspec
 from batchyard.cli import show
 from batchyard.cli.cluster import Body, Cluster
 from batchyard.cli.errors import Failure, Refusal
+from batchyard.cli.near import meant
 from batchyard.world.specs import Parameter
 
 
@@ -33,17 +34,20 @@ def _check_definition(cluster: Cluster, job: Body, name: str, revision: Any) -> 
     except Refusal as refused:
         if refused.code != 404 or "JobDefinition" not in refused.message:
             return
-        raise Failure(f"DEFINITION: there is no JobDefinition {name!r} in namespace {namespace!r}; "
-                      f"kubectl get jobdefinitions -n {namespace} shows those that there are") from refused  # fmt: skip
+        fix = cluster.alike("JobDefinition", name, namespace)
+        fix = fix or f"kubectl get jobdefinitions -n {namespace} shows those that there are"
+        raise Failure(f"DEFINITION: there is no JobDefinition {name!r} in namespace {namespace!r}; {fix}") from refused
     if revision is not None and revision != definition["metadata"]["generation"]:
         return  # the parameters of an older revision may have been others
     from batchyard.decide.parameters import ParameterError, bind  # loads all of decide, which other commands need not
 
     try:
+        given = job["spec"].get("parameters") or {}
         declared = msgspec.convert(definition["spec"].get("parameters") or {}, dict[str, Parameter], strict=False)
-        bind(declared, job["spec"].get("parameters") or {}, declared=True)
+        bind(declared, given, declared=True)
     except ParameterError as error:
-        raise Failure(f"-p: {error}") from error
+        guess = next(filter(None, (meant(word, declared) for word in given if word not in declared)), "")
+        raise Failure(f"-p: {error}" + (f"; {guess}" if guess else "")) from error
     except msgspec.ValidationError:
         return
 
@@ -53,4 +57,6 @@ def _check_queue(cluster: Cluster, queue: str) -> None:
         cluster.get("JobQueue", queue)
     except Refusal as refused:
         if refused.code == 404 and "JobQueue" in refused.message:
-            show.say(f"Warning: there is no JobQueue {queue!r} yet, so the job will wait for it (--queue)")
+            guess = cluster.alike("JobQueue", queue)
+            more = f"; {guess}" if guess else ""
+            show.say(f"Warning: there is no JobQueue {queue!r} yet, so the job will wait for it (--queue){more}")

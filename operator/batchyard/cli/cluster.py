@@ -12,6 +12,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from batchyard.cli.errors import Refusal, Unreachable, refusal
+from batchyard.cli.near import meant
 from batchyard.model.labels import GROUP, VERSION
 
 Body = dict[str, Any]
@@ -24,6 +25,7 @@ PLURALS = {
 }
 NAMESPACED = ("Job", "JobDefinition")
 PAGE = 500
+_LOOKED_AT = 500  # names that a wrong one is compared with
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
 
 
@@ -54,10 +56,20 @@ class Cluster:
             raise
 
     def _missing(self, kind: str, name: str, namespace: str) -> str:
+        alike = self.alike(kind, name, namespace)
+        where = f" in namespace {namespace or self.namespace!r}" if kind in NAMESPACED else ""
+        fix = f"`kubectl get {PLURALS[kind]}` shows those that there are"
         if kind == "Job":
-            place = namespace or self.namespace
-            return f"no Job {name!r} in namespace {place!r}; `list -A` shows those of all namespaces (--namespace)"
-        return f"no {kind} {name!r}; `kubectl get {PLURALS[kind]}` shows those that there are"
+            fix = "`list -A` shows those of all namespaces (--namespace)"
+        return f"no {kind} {name!r}{where}; {alike or fix}"
+
+    def alike(self, kind: str, name: str, namespace: str = "") -> str:
+        """Return which of the objects that there are was probably meant; nothing if we may not see them."""
+        try:
+            found = self.json("GET", self.path(kind, namespace), {"limit": _LOOKED_AT})["items"]
+        except (Refusal, Unreachable):
+            return ""
+        return meant(name, (body["metadata"]["name"] for body in found))
 
     def path(self, kind: str, namespace: str = "", everywhere: bool = False) -> str:
         """Return the path of a kind of ours, in a namespace or in all."""

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from batchyard.cli.cluster import Cluster
 from batchyard.cli.errors import Failure
+from batchyard.cli.near import meant
 from batchyard.cli.place import Place
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -58,7 +59,8 @@ def _context(file: str, name: str | None) -> dict[str, Any]:
         return dict(active)
     known = {context["name"]: dict(context) for context in contexts}
     if name not in known:
-        raise Failure(f"no context {name!r} in {file}; --context may be: {', '.join(sorted(known))}")
+        fix = meant(name, known) or f"--context may be: {', '.join(sorted(known))}"
+        raise Failure(f"no context {name!r} in {file}; {fix}")
     return known[name]
 
 

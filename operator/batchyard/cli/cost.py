@@ -45,7 +45,7 @@ class Sum:
 @click.option("-q", "--queue", type=QUEUE, help="Only jobs of this queue.")
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Jobs of all namespaces.")
 @click.option("-l", "--selector", default="", help="Only jobs with these labels.")
-@output("json", "yaml")
+@output("json", "yaml", "wide")
 @connected
 def command(  # noqa: PLR0913 the flags
     cluster: Cluster,
@@ -66,11 +66,15 @@ def command(  # noqa: PLR0913 the flags
         fields = f"spec.queue={queue}" if queue else ""
         found = cluster.all(cluster.path("Job", everywhere=everywhere), fieldSelector=fields, labelSelector=selector)
     sums, whole = _sums(found, "namespace/job" if by == "job" and everywhere else by)
-    if form:
+    if form in ("json", "yaml"):
         show.dump({"by": by, "items": [_plain(key, sum_) for key, sum_ in sums], "total": _plain("", whole)}, form)
         return
-    rows = [_row(key, sum_) for key, sum_ in sums]
-    show.print_table((by.upper(), "JOBS", "UNFINISHED", "COST", "WASTED"), [*rows, _row("total", whole)])
+    rows = [_row(key, sum_) for key, sum_ in [*sums, ("total", whole)]]
+    header: tuple[str, ...] = (by.upper(), "JOBS", "UNFINISHED", "COST", "WASTED")
+    if form == "wide":
+        header = (*header, "EACH", "OF ALL", "WASTED OF IT")
+        rows = [row + _wide(sum_, whole) for row, sum_ in zip(rows, [*(sum_ for _, sum_ in sums), whole], strict=True)]
+    show.print_table(header, rows, whole=form == "wide")
 
 
 def _sums(jobs: Iterable[Body], by: str) -> tuple[list[tuple[str, Sum]], Sum]:
@@ -85,6 +89,15 @@ def _sums(jobs: Iterable[Body], by: str) -> tuple[list[tuple[str, Sum]], Sum]:
 
 def _row(key: str, sum_: Sum) -> list[str]:
     return [key, str(sum_.jobs), str(sum_.live), money(sum_.amount), money(sum_.wasted)]
+
+
+def _wide(sum_: Sum, whole: Sum) -> list[str]:
+    each = sum_.amount / sum_.jobs if sum_.jobs else Decimal(0)
+    return [money(each), _percent(sum_.amount, whole.amount), _percent(sum_.wasted, sum_.amount)]
+
+
+def _percent(part: Decimal, whole: Decimal) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else ""
 
 
 def _plain(key: str, sum_: Sum) -> dict[str, object]:

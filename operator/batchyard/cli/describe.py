@@ -21,20 +21,20 @@ _RUNS = ("#", "NODE", "ENVIRONMENT", "TYPE", "STARTED", "RAN", "EXIT", "REASON",
 
 @click.command("describe")
 @click.argument("job", type=JOB)
-@output("json", "yaml")
+@output("json", "yaml", "wide")
 @connected
 def command(cluster: Cluster, job: str, form: str | None) -> None:
-    """Tell everything about JOB: what it asked for, where it stands, its attempts, its events."""
+    """Tell everything about JOB: what it asked for, where it stands, its attempts, its events; all with -o wide."""
     body = cluster.get("Job", job)
-    if form:
+    if form in ("json", "yaml"):
         show.dump(body, form)
         return
     screen = show.console()
     for title, value in _facts(body):
         if value not in (None, "", "()"):
             screen.print(Text(f"{title + ':':<14}").append_text(show.cell(value)))
-    _print_attempts(body)
-    _print_events(cluster, body)
+    _print_attempts(body, None if form == "wide" else _ATTEMPTS)
+    _print_events(cluster, body, None if form == "wide" else _EVENTS)
 
 
 def _facts(job: Body) -> Iterator[tuple[str, Any]]:
@@ -104,10 +104,10 @@ def _ago(moment: str | None) -> str:
     return f"{moment} ({since(moment)} ago)" if moment else ""
 
 
-def _print_attempts(job: Body) -> None:
+def _print_attempts(job: Body, most: int | None) -> None:
     status = job.get("status") or {}
     children = (status.get("array") or {}).get("attempts") or []
-    attempts = (children or status.get("attempts") or [])[-_ATTEMPTS:]
+    attempts = (children or status.get("attempts") or [])[-most if most else 0 :]
     if not attempts:
         return
     click.echo("\nAttempts:" if not children else f"\nAttempts (the last {len(attempts)} that matter):")
@@ -130,7 +130,7 @@ def _attempt(attempt: Body) -> list[Any]:
     ]
 
 
-def _print_events(cluster: Cluster, job: Body) -> None:
+def _print_events(cluster: Cluster, job: Body, most: int | None) -> None:
     path = f"/api/v1/namespaces/{job['metadata']['namespace']}/events"
     try:
         found = list(cluster.all(path, fieldSelector=f"involvedObject.uid={job['metadata']['uid']}"))
@@ -139,9 +139,10 @@ def _print_events(cluster: Cluster, job: Body) -> None:
     if not found:
         return
     click.echo("\nEvents:")
-    events = sorted(found, key=_when)[-_EVENTS:]
+    events = sorted(found, key=_when)[-most if most else 0 :]
     show.print_table(("AGE", "TYPE", "REASON", "MESSAGE"),
-                     [[since(_when(e)), e.get("type"), e.get("reason"), e.get("message")] for e in events])  # fmt: skip
+                     [[since(_when(e)), e.get("type"), e.get("reason"), e.get("message")] for e in events],
+                     whole=True)  # fmt: skip
 
 
 def _when(event: Body) -> str:

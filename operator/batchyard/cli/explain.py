@@ -48,13 +48,13 @@ def command(cluster: Cluster, job: str, operator: str | None, form: str | None) 
         return
     screen = show.console()
     for line in _story(body, said):
-        screen.print(line)
+        screen.print(show.prose(line.lstrip(), len(line) - len(line.lstrip())))
     _print_environments(said)
     for title, lines in (("waits for", found), ("what helps", helps)):
         if lines:
             screen.print(f"\n{title}:")
             for line in lines:
-                screen.print(f"  {line}")
+                screen.print(show.prose(line, 2, 4))
 
 
 def _of_status(job: Body) -> Body:
@@ -106,4 +106,4 @@ def _print_environments(said: Body) -> None:
     rows = [[v["name"], v["verdict"], v.get("need", ""), v.get("have", "")] for v in said.get("environments") or ()]
     if rows and said["phase"] not in ENDED:
         click.echo()
-        show.print_table(("ENVIRONMENT", "VERDICT", "NEEDS", "HAS"), rows)
+        show.print_table(("ENVIRONMENT", "VERDICT", "NEEDS", "HAS"), rows, whole=True)

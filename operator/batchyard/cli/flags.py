@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from batchyard.cli.offers import contexts, namespaces
 from batchyard.cli.place import Place
 from batchyard.model.labels import GROUP
 
@@ -24,8 +25,8 @@ def placed(command: Command) -> Command:
     """Add --namespace, --context and --kubeconfig."""
     for option in (
         click.option("--kubeconfig", metavar="FILE", help="Kubeconfig file; default: $KUBECONFIG, ~/.kube/config."),
-        click.option("--context", help="Context of the kubeconfig; default: its current one."),
-        click.option("-n", "--namespace", help="Namespace; default: that of the context."),
+        click.option("--context", shell_complete=contexts, help="Context of the kubeconfig; default: its current one."),
+        click.option("-n", "--namespace", shell_complete=namespaces, help="Namespace; default: that of the context."),
     ):
         command = option(command)
     return command

@@ -68,7 +68,7 @@ def _jobs(
 
 def _print(jobs: list[Body], wide: bool, everywhere: bool) -> None:
     header = (*(("NAMESPACE",) if everywhere else ()), *_HEADER, *(_WIDE if wide else ()))
-    show.print_table(header, [_row(job, wide, everywhere) for job in jobs])
+    show.print_table(header, [_row(job, wide, everywhere) for job in jobs], whole=wide)
 
 
 def _row(job: Body, wide: bool, everywhere: bool) -> list[Any]:

@@ -16,6 +16,7 @@ from batchyard.cli.indexes import INDEXES
 from batchyard.cli.podlogs import Run, Wanted, read, runs
 from batchyard.cli.progress import Silent
 from batchyard.cli.sink import Sink
+from batchyard.cli.wait import INTERRUPTED, goes_on
 from batchyard.cli.words import ended, name, phase
 from batchyard.world.indexes import full, parse, text
 
@@ -41,13 +42,21 @@ def command(cluster: Cluster, job: str, follow: bool, **wanted: Any) -> None:
     if size and wish.indexes is not None and wish.indexes >> size:
         raise Failure(f"--index: {job} has children 0 to {size - 1}")
     if follow and not ended(body):
-        Follower(cluster, body, wish).run(Silent())
+        _follow(cluster, body, wish)
         return
     found = _latest(runs(cluster, body, wish))
     _tell_missing(body, wish, found)
     sink = Sink()
     for run in found:
         read(cluster, body, run, wish, sink)
+
+
+def _follow(cluster: Cluster, job: Body, wanted: Wanted) -> None:
+    try:
+        Follower(cluster, job, wanted).run(Silent())
+    except KeyboardInterrupt:
+        show.say(goes_on([job]))
+        click.get_current_context().exit(INTERRUPTED)
 
 
 def _gang(job: Body) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batchyard.cli.flags import placed
+from batchyard.cli.near import meant
 from batchyard.cli.place import Place
 
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
@@ -42,6 +43,15 @@ class Commands(click.Group):
             return super().get_command(ctx, cmd_name)
         found: click.Command = import_module(f"batchyard.cli.{cmd_name}").command
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; of one that is not there say which was probably meant."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and (guess := meant(args[0], known)):
+            raise click.UsageError(f"No such command {args[0]!r}; {guess}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands without loading them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchyard.cli import show
+from batchyard.cli import offers, show
 from batchyard.cli.check import check
 from batchyard.cli.cluster import Body, Cluster
 from batchyard.cli.errors import Failure, Refusal
@@ -23,7 +23,8 @@ _TRIES = 5  # of generated names
 @click.argument("definition", required=False, type=DEFINITION)
 @click.option("-f", "--filename", "file", help="Submit the Jobs of this file instead; - is stdin.")
 @click.option("-q", "--queue", type=QUEUE, envvar="BATCHYARD_QUEUE", help="Queue; $BATCHYARD_QUEUE, or 'default'.")
-@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a parameter.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", shell_complete=offers.parameters,
+              help="Value of a parameter.")  # fmt: skip
 @click.option("--name", help="Name of the job; default: the definition's and five letters.")
 @click.option("--array", type=int, metavar="SIZE", help="Run so many children, each with its index.")
 @click.option("--max-concurrent", "most", type=int, help="So many children at a time.")
@@ -33,7 +34,8 @@ _TRIES = 5  # of generated names
 @click.option("--priority", type=int, help="Place in the queue, 0 to 9999, higher first.")
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end; exit with the job's own outcome.")
 @click.option("--follow", is_flag=True, help="Print its logs while it runs, and wait as --wait does.")
-@click.option("--dry-run", type=click.Choice(["server"]), help="Have the API server check it, and create nothing.")
+@click.option("--dry-run", "dry", type=click.Choice(["client", "server"]), help="Create nothing: print it only "
+              "(-o yaml: for kubectl apply), or have the API server check it.")  # fmt: skip
 @output("json", "yaml", "name")
 @connected
 def command(cluster: Cluster, definition: str | None, file: str | None, name: str | None, **flags: Any) -> None:
@@ -47,18 +49,19 @@ def command(cluster: Cluster, definition: str | None, file: str | None, name: st
       130  Ctrl-C: the job goes on
     """
     waits, follow, form = flags.pop("waits"), flags.pop("follow"), flags.pop("form")
-    dry_run = flags.pop("dry_run") is not None
+    dry = flags.pop("dry")
     jobs = _requested(definition, file, name)
     if follow and len(jobs) > 1:
         raise Failure(f"--follow: {file} has {len(jobs)} Jobs, and only one can be followed; use --wait")
     wished = [_at_home(Wishes(**flags).onto(job), cluster) for job in jobs]
-    check(cluster, wished)
+    if dry != "client":
+        check(cluster, wished)
     again = definition if name is None else None
     made = []
     for job in wished:
-        made.append(_create(cluster, job, dry_run, again))
-        _tell(made[-1], form, dry_run)
-    if (waits or follow) and not dry_run:
+        made.append(job if dry == "client" else _create(cluster, job, dry == "server", again))
+        _tell(made[-1], form, dry)
+    if (waits or follow) and not dry:
         click.get_current_context().exit(wait(cluster, made, follow))
 
 
@@ -97,8 +100,8 @@ def _create(cluster: Cluster, job: Body, dry_run: bool, definition: str | None) 
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _tell(job: Body, form: str | None, dry_run: bool) -> None:
+def _tell(job: Body, form: str | None, dry: str | None) -> None:
     if form in ("json", "yaml"):
         show.dump(job, form)
     else:
-        click.echo(resource(job) + ("" if form == "name" else f" created{' (server dry run)' if dry_run else ''}"))
+        click.echo(resource(job) + ("" if form == "name" else f" created{f' ({dry} dry run)' if dry else ''}"))

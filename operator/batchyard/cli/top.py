@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,6 +16,8 @@ from batchyard.cli.errors import Unreachable
 from batchyard.cli.flags import connected, output
 from batchyard.cli.words import name, now, span
 
+_QUEUES_WIDE = ("STRATEGY", "ENVIRONMENTS", "FIRST", "MESSAGE")
+_ENVIRONMENTS_WIDE = ("MIN", "FAILED", "TYPES", "MESSAGE")
 _QUEUES = ("QUEUE", "PHASE", "PRIORITY", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED", "OLDEST")
 _ENVIRONMENTS = (
     "ENVIRONMENT",
@@ -35,20 +36,19 @@ _ENVIRONMENTS = (
 @click.command("top")
 @click.option("--once", is_flag=True, help="Print it once; so does output that is no terminal.")
 @click.option("--interval", type=click.FloatRange(0.5), default=2.0, show_default=True, help="Seconds between looks.")
-@output("json", "yaml")
+@output("json", "yaml", "wide")
 @connected
 def command(cluster: Cluster, once: bool, interval: float, form: str | None) -> None:
     """Show queues and environments: what waits, what runs, how large the pools are."""
-    if form:
+    if form in ("json", "yaml"):
         queues, environments = _look(cluster)
         show.dump(show.several([*queues, *environments]), form)
-    elif once or not show.interactive():
+    elif once or form or not show.interactive():
         screen = show.console()
-        for line in _lines(*_look(cluster)):
+        for line in _lines(*_look(cluster), wide=form == "wide"):
             screen.print(line)
     else:
-        with suppress(KeyboardInterrupt):  # that is how one leaves it
-            _live(cluster, interval)
+        _live(cluster, interval)
 
 
 def _live(cluster: Cluster, interval: float) -> None:
@@ -68,10 +68,16 @@ def _look(cluster: Cluster) -> tuple[list[Body], list[Body]]:
     return list(cluster.all(cluster.path("JobQueue"))), list(cluster.all(cluster.path("ComputeEnvironment")))
 
 
-def _lines(queues: list[Body], environments: list[Body]) -> list[Text]:
+def _lines(queues: list[Body], environments: list[Body], wide: bool = False) -> list[Text]:
     by_priority = sorted(queues, key=lambda queue: (-queue["spec"].get("priority", 0), name(queue)))
-    lines = show.table(_QUEUES, [_queue(queue) for queue in by_priority])
-    lines += [Text(), *show.table(_ENVIRONMENTS, [_environment(body) for body in sorted(environments, key=name)])]
+    pools = sorted(environments, key=name)
+    if wide:
+        lines = show.table((*_QUEUES, *_QUEUES_WIDE), [_queue(body) + _more_of_queue(body) for body in by_priority])
+        rows = [_environment(body) + _more_of_environment(body) for body in pools]
+        return [*lines, Text(), *show.table((*_ENVIRONMENTS, *_ENVIRONMENTS_WIDE), rows)]
+    room = show.width()
+    lines = show.table(_QUEUES, [_queue(queue) for queue in by_priority], room)
+    lines += [Text(), *show.table(_ENVIRONMENTS, [_environment(body) for body in pools], room)]
     bad = [body for body in [*queues, *environments] if _status(body).get("phase") == "Invalid"]
     if bad:
         lines += [Text(), *(Text(f"{name(body)}: {_status(body).get('message', '')}", style="red") for body in bad)]
@@ -100,3 +106,15 @@ def _environment(body: Body) -> list[Any]:
         *(vcpus.get(word, 0) for word in ("used", "provisioned", "desired")),
         spec.get("maxVCpus"),
     ]
+
+
+def _more_of_queue(queue: Body) -> list[Any]:
+    spec, status = queue["spec"], _status(queue)
+    first = (status.get("front") or [{}])[0].get("job")
+    return [spec.get("strategy"), ",".join(spec.get("computeEnvironments") or ()), first, status.get("message")]
+
+
+def _more_of_environment(body: Body) -> list[Any]:
+    spec, status = body["spec"], _status(body)
+    types = ",".join(shape["name"] for shape in spec.get("instanceTypes") or ())
+    return [spec.get("minVCpus", 0), (status.get("nodes") or {}).get("failed", 0), types, status.get("message")]

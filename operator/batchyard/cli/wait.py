@@ -27,10 +27,10 @@ def wait(cluster: Cluster, jobs: Sequence[Body], follow: bool = False) -> int:
             codes.append(exit_code(end))
             waiting.pop(0)
     except KeyboardInterrupt:
-        show.say(_goes_on(waiting))
+        show.say(goes_on(waiting))
         return INTERRUPTED
     except Unreachable as lost:
-        raise Unreachable(f"{lost.message}; {_goes_on(waiting)}") from lost
+        raise Unreachable(f"{lost.message}; {goes_on(waiting)}") from lost
     return next((code for code in codes if code), 0)
 
 
@@ -45,7 +45,8 @@ def _until_ended(cluster: Cluster, job: Body, follow: bool) -> Body:
     raise AssertionError("unreachable: changes() has no end of its own")
 
 
-def _goes_on(jobs: Sequence[Body]) -> str:
+def goes_on(jobs: Sequence[Body]) -> str:
+    """Say that Ctrl-C ends the waiting, and how the jobs would be stopped."""
     names = " ".join(name(job) for job in jobs)
     goes = "goes" if len(jobs) == 1 else "go"
     return f"{names} {goes} on; to stop: batchyard stop {names} -n {jobs[0]['metadata']['namespace']}"
