@@ -56,7 +56,8 @@ def _phases() -> str:
 
 
 def _moves() -> str:
-    rows = [(old, ", ".join(sorted(new, key=[str(phase) for phase in MOVES].index)) or "(the end)") for old, new in MOVES.items()]
+    order = [str(phase) for phase in MOVES].index
+    rows = [(old, ", ".join(sorted(new, key=order)) or "(the end)") for old, new in MOVES.items()]
     return table(("from", "to"), rows)
 
 
