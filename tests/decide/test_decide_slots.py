@@ -11,13 +11,13 @@ from batchyard.decide.room import Pool, pools
 from batchyard.model import labels as names
 from batchyard.model.machine import MachineState, Taint
 from batchyard.world.store import Store
-from builders import RUNS, environment, job, machine, newer, node, pod, pool_of, queue, store
+from builders import NOW, RUNS, environment, job, machine, newer, node, pod, pool_of, queue, store
 
 DISRUPTED = Taint(names.INTERRUPTED, "", "NoSchedule")
 
 
 def pool(known: Store) -> Pool:
-    return pools(known)["pool"]
+    return pools(known, NOW)["pool"]
 
 
 def free(known: Store) -> list[int]:
@@ -72,5 +72,5 @@ def test_machines_that_are_gone_are_forgotten() -> None:
         name = f"m{number}"
         known.observe("docker", [machine(name)], 2e9)
         known.apply(node(name))
-        pools(known)
+        pools(known, NOW)
     assert len(known.memo.offers) <= 3

@@ -49,7 +49,7 @@ def decide(snapshot: Store, now: float, done: Clocked = _untimed) -> Plan:
     order(cycle)
     done("order")
     # 5. Place them on nodes that are ready; claim or plan nodes for the rest.
-    rooms = pools(snapshot)
+    rooms = pools(snapshot, now)
     place(cycle, rooms)
     done("place")
     # 6. Keep minVCpus, retire what is idle, sick or reclaimed, sweep what belongs to nobody.

@@ -169,7 +169,7 @@ def _decide(world: Replay) -> float:
     cycle = Cycle(world.store, world.now)
     settle(cycle)
     order(cycle)
-    place(cycle, pools(world.store))
+    place(cycle, pools(world.store, world.now))
     wake = cycle.plan.wake
     if write_down(cycle):  # what is booked starts with the next decision
         wake = world.now + BOOKING_SECONDS

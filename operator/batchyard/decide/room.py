@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, Taste
+from batchyard.decide.quarantine import refuses
 from batchyard.decide.slots import Slot, offered, remember
 from batchyard.model import labels as names
 from batchyard.model.machine import Machine, Shape, Taint
@@ -37,14 +38,14 @@ class Pool:
         return self.environment.max_vcpus * 1000
 
 
-def pools(store: Store) -> dict[str, Pool]:
+def pools(store: Store, now: float) -> dict[str, Pool]:
     """Return the room of every environment."""
     result = {name: Pool(view) for name, view in sorted(store.environments.items())}
     for pool in result.values():
         if pool.environment.managed:
-            _managed(store, pool)
+            _managed(store, pool, now)
         else:
-            _unmanaged(store, pool)
+            _unmanaged(store, pool, now)
     for _, pod in sorted(store.unbound.items()):
         if pod.environment in result:
             _expect(store, result[pod.environment], pod)
@@ -89,7 +90,7 @@ def keep(pools: Mapping[str, Pool], environment: str, rooms: Iterable[tuple[str,
             slots[name].free = slots[name].free - room
 
 
-def _managed(store: Store, pool: Pool) -> None:
+def _managed(store: Store, pool: Pool, now: float) -> None:
     shapes = {shape.name: shape for shape in reversed(pool.environment.shapes)}
     pool.machines = store.machines_of(pool.environment.name)
     for machine in pool.machines:
@@ -99,10 +100,11 @@ def _managed(store: Store, pool: Pool) -> None:
             pool.used += offer.used.cpu
             pool.slots.append(offer.slot)
         else:
-            _look_at(store, pool, machine, shapes.get(machine.instance_type))
+            found = _look_at(store, pool, machine, shapes.get(machine.instance_type))
+            pool.slots += [] if refuses(store, machine.name, now) else found
 
 
-def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) -> None:
+def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) -> list[Slot]:
     node = store.nodes.get(machine.name)
     size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
     pool.vcpus += size
@@ -111,11 +113,11 @@ def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) ->
     if trouble is not None:
         pool.trouble[machine.name] = trouble
         pool.leaving += size
-        return
+        return []
     found = _slot(store, pool.environment, machine, shape)
-    pool.slots += found
-    if found and found[0].ready:
+    if found and found[0].ready and machine.name not in store.refusers:
         remember(store, machine, size, found[0])
+    return found
 
 
 def _slot(store: Store, environment: Environment, machine: Machine, shape: Shape | None) -> list[Slot]:
@@ -155,7 +157,7 @@ def _telling(taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
     return tuple(t for t in taints if t.key != names.ENVIRONMENT and not t.key.startswith("node.kubernetes.io/"))
 
 
-def _unmanaged(store: Store, pool: Pool) -> None:
+def _unmanaged(store: Store, pool: Pool, now: float) -> None:
     selector = pool.environment.selector
     for name in sorted(store.nodes):
         node = store.nodes[name]
@@ -165,7 +167,8 @@ def _unmanaged(store: Store, pool: Pool) -> None:
         pool.used += sum(
             p.requests.cpu for p in store.live_on.get(name, {}).values() if p.environment == pool.environment.name
         )
-        if node.ready and not node.unschedulable and node_trouble(store, name) is None:
+        well = node.ready and not node.unschedulable and node_trouble(store, name) is None
+        if well and not refuses(store, name, now):
             pool.slots.append(_node_slot(store, node, None))
 
 

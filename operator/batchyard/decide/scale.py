@@ -11,6 +11,7 @@ from batchyard.decide.explain import Verdict
 from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, selects, tolerates
 from batchyard.decide.price import hourly
+from batchyard.decide.quarantine import refuses
 from batchyard.decide.room import Pool, capacity, has_jobs, shape_labels, was_ready
 from batchyard.decide.slots import Slot
 from batchyard.decide.take_up import ignores, waits
@@ -173,7 +174,8 @@ def shrink(cycle: Cycle, pool: Pool) -> None:
 def _is_well(cycle: Cycle, pool: Pool, machine: str) -> bool:
     """Say whether only having been idle for too long could be a reason to retire a machine: most are, each time."""
     node = cycle.store.nodes.get(machine)
-    return node is not None and node.ready and machine not in pool.trouble and machine not in waits(cycle)
+    doubted = machine in pool.trouble or machine in waits(cycle) or machine in cycle.store.refusers
+    return node is not None and node.ready and not doubted
 
 
 def _fault(cycle: Cycle, pool: Pool, machine: Machine) -> str:
@@ -183,12 +185,17 @@ def _fault(cycle: Cycle, pool: Pool, machine: Machine) -> str:
         return f"has failed: {machine.message}".rstrip(": ")
     node = store.nodes.get(name)
     if node is not None and node.ready:
-        return ignores(cycle, name)
+        return ignores(cycle, name) or _refuses(cycle, name)
     if was_ready(store, name) or node_trouble(store, name) is not None:
         return ""
     due = machine.launched_at + pool.environment.node_start_timeout
     cycle.plan.wake_at(due)
     return f"was not Ready within {pool.environment.node_start_timeout:g} s" if cycle.now >= due else ""
+
+
+def _refuses(cycle: Cycle, name: str) -> str:
+    """What runs there goes on: only when it has ended the machine is of no use."""
+    return "" if has_jobs(cycle.store, name) else refuses(cycle.store, name, cycle.now)
 
 
 def _why_retire(cycle: Cycle, pool: Pool, machine: Machine) -> str:

@@ -53,7 +53,7 @@ def offered(store: Store, machine: Machine) -> Offer | None:
     offer: Offer | None = offers.get(name)
     if offer is None or offer.machine is not machine or offer.used is not store.used.get(name, NOTHING):
         return None
-    if offer.node is not store.nodes.get(name) or name in store.retiring:
+    if offer.node is not store.nodes.get(name) or name in store.retiring or name in store.refusers:
         return None
     if offer.slot.free is not offer.free:  # the last decision put something on it
         offer.slot.free, offer.slot.taken, offer.slot.claims = offer.free, False, []

@@ -86,6 +86,7 @@ class NodeTables(PodTables):
         self.last_end.pop(node.name, None)
         self.seen_ready.discard(node.name)
         self.noticed.discard(node.name)
+        self.refusers.pop(node.name, None)
         self.touch_node(node.name)
 
     def touch_node(self, name: str) -> None:

@@ -12,6 +12,7 @@ from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.children import attempts_on_record, has_ended, place_of
 from batchyard.world.memo import Memo
 from batchyard.world.pods import disowned, is_of
+from batchyard.world.refusers import Refusers
 from batchyard.world.shares import Ledger
 from batchyard.world.versions import older
 from batchyard.world.views import Job, JobStatus, Key, Pod, StopOrder, key
@@ -44,6 +45,7 @@ class PodTables:
         self.ends: dict[str, tuple[tuple[float, Resources], ...]] = {}  # node -> when its pods end, as decide found
         self.ledger = Ledger()  # what the shares of queues use
         self.last_end: dict[str, float] = {}
+        self.refusers = Refusers()
         # array uid -> its finished pods that the API server has -> chunk, and whether they succeeded
         self.kept: defaultdict[str, dict[str, tuple[int, bool]]] = defaultdict(dict)
         self.purging: set[tuple[str, int, bool]] = set()  # array, chunk, succeeded: their deletion is under way
@@ -214,6 +216,7 @@ class PodTables:
     def _note_end(self, pod: Pod) -> None:
         if not (pod.node and pod.job and pod.final):
             return
+        self.refusers.hear(pod)
         ends = [container.finished for container in pod.containers if container.finished]
         if ends:
             self.last_end[pod.node] = max(self.last_end.get(pod.node, 0.0), *ends)
