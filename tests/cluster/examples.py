@@ -18,6 +18,7 @@ _CLAIMS = {
     "reason": re.compile(r"with reason (\w+)"),
     "attempt": re.compile(r"^ in attempt (\d+)"),
     "shape": re.compile(r"on (?:a node|one) of shape (\w+)"),
+    "environment": re.compile(r"in environment ([a-z0-9-]+)"),
     "capacity": re.compile(r"on an (on-demand|spot) node"),
 }
 

@@ -25,8 +25,7 @@ from cluster.specs_of_jobs import short
 REAL = os.environ.get("BATCHYARD_EXAMPLES") == "real"
 SECONDS = 420 if REAL else 60
 _CLUSTER_WIDE = ("JobQueue", "SchedulingPolicy", "ConsumableResource", "ComputeEnvironment")
-# A simulated pod has no address, at which the others of a gang find the main one, and a timeout lasts a minute.
-_ONLY_REAL = ("sum", "timeout")
+_ONLY_REAL = ("timeout",)  # lasts a minute
 _LASTS = {"endless": "1h"}  # how long the simulated pods of these play
 pytestmark = pytest.mark.timeout(SECONDS + 120)
 
@@ -101,6 +100,7 @@ def _keeps_its_word(end: End, status: Body) -> None:
     last = (status.get("attempts") or [{}])[-1]
     claims = end.claims
     assert claims.get("shape") in (None, last.get("instanceType")), status
+    assert claims.get("environment") in (None, last.get("computeEnvironment")), status
     assert claims.get("capacity", "").replace("-", "") in ("", last.get("capacityType", "").lower()), status
     if REAL:
         assert int(claims.get("attempt", last.get("number", 1))) == last.get("number", 1), status
