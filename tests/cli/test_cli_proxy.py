@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 from cli_world import POD, World
 from kubernetes import client
+
+from page.scene import afternoon, operator
 
 
 class _Operator(BaseHTTPRequestHandler):
@@ -52,6 +56,12 @@ def service(world: World) -> Iterator[str]:
     address = _own_address()
     server = ThreadingHTTPServer((address, 0), _Operator)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield _service(world, address, server.server_port)
+    server.shutdown()
+    server.server_close()
+
+
+def _service(world: World, address: str, port_there: int) -> str:
     core, namespace = client.CoreV1Api(world.api), world.namespace
     core.create_namespaced_service_account(namespace, {"metadata": {"name": "runner"}})
     spec = {**POD["spec"], "schedulerName": "nobody", "serviceAccountName": "runner"}
@@ -61,11 +71,9 @@ def service(world: World) -> Iterator[str]:
     port = {"name": "http", "port": 8080}
     core.create_namespaced_service(namespace, {"metadata": {"name": "batchyard"}, "spec": {"ports": [port]}})
     target = {"kind": "Pod", "name": "operator", "namespace": namespace}
-    subset = {"addresses": [{"ip": address, "targetRef": target}], "ports": [{**port, "port": server.server_port}]}
+    subset = {"addresses": [{"ip": address, "targetRef": target}], "ports": [{**port, "port": port_there}]}
     core.create_namespaced_endpoints(namespace, {"metadata": {"name": "batchyard"}, "subsets": [subset]})
-    yield f"{namespace}/batchyard"
-    server.shutdown()
-    server.server_close()
+    return f"{namespace}/batchyard"
 
 
 def test_operator_is_asked_through_its_service(world: World, service: str) -> None:
@@ -87,3 +95,31 @@ def test_of_several_operators_behind_the_service_the_leader_is_found(world: Worl
         _Operator.standbys = 0
     assert "stands by" in done.stderr
     assert "(from the job's status; the operator could not be asked)" in done.stdout
+
+
+@pytest.fixture
+def page(world: World) -> Iterator[str]:
+    """The real operator's HTTP server over a scene, behind a Service; the path of its page at the API server."""
+    address, loop, server = _own_address(), asyncio.new_event_loop(), operator(afternoon())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.start(address, 0), loop).result(30)
+    _service(world, address, server.port)
+    yield f"/api/v1/namespaces/{world.namespace}/services/http:batchyard:http/proxy"
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(30)
+
+
+def test_the_status_page_works_behind_the_api_servers_proxy(world: World, page: str) -> None:
+    pool, host = world.api.rest_client.pool_manager, world.api.configuration.host
+    moved = pool.request("GET", host + page, redirect=False)
+    assert (moved.status, moved.headers["Location"]) == (301, f"{page}/"), "else relative links would miss"
+    whole = pool.request("GET", f"{host}{page}/")
+    assert "default-src 'none'" in whole.headers["Content-Security-Policy"]
+    links = set(re.findall(r'(?:href|src)="([^"#]+)"', whole.data.decode()))
+    assert links == {"page.css", "page.js", "page.svg", "v1/status", "metrics"}
+    for link in links:
+        answer = pool.request("GET", f"{host}{page}/{link}")
+        assert answer.status == 200
+    assert json.loads(pool.request("GET", f"{host}{page}/v1/status").data)["queues"]["total"] == 3

@@ -166,7 +166,7 @@ def test_a_table_fits_a_terminal_if_it_can() -> None:
     assert table(header, [row], 31)[1].plain == "job  WaitingForDependencies 5m"
     assert table(header, [row], 22)[1].plain == "job  WaitingForDe… 5m"
     assert table(header, [row], 22, cut=False)[1].plain == "job  WaitingForDependencies 5m"
-    assert table(header, [row], 5)[1].plain == "job  WaitingF… 5m", "not beyond what still tells something"
+    assert table(header, [row], 5)[1].plain == "job  WaitingFo… 5m", "not beyond what still tells something"
 
 
 def test_wide_has_more_columns(world: World) -> None:

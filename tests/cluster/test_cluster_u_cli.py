@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,8 @@ def plugin(lab: Lab) -> Iterator[Lab]:
     lab.queue("cli", "cli")
     lab.queue("cli-tiny", "cli-tiny")
     lab.queue("cli-held", "cli-tiny", state="Held")
+    lab.queue("cli-narrow", "cli-tiny", maxRunningJobs=1)
+    lab.queue("cli-fair", "cli-tiny", schedulingPolicy="nobody-made-it")
     lab.definition("cli-sh", parameters={"script": {"required": True}}, template=shell("Ref::script"))
     licence = {"kind": "ConsumableResource", "metadata": {"name": lab.named("cli-licence")}, "spec": {"total": 1}}
     lab.api.create(licence)
@@ -110,41 +113,69 @@ def test_main_node_is_read_unless_others_are_named(plugin: Lab, kubectl: Run) ->
     assert kubectl("logs", "cli-gang", "--index", "0-1").stdout == "0: node 0\n1: node 1\n"
 
 
-def _causes(plugin: Lab) -> dict[str, tuple[Body, str, str]]:
-    """Jobs that wait: each with the reason, and words that its explanation has."""
-    tiny, licence = plugin.named("cli-tiny"), plugin.named("cli-licence")
-    small = simulated(600_000, cpu="500m", memory="64Mi")
+def _causes(plugin: Lab) -> dict[str, tuple[str, Body, str, tuple[str, ...]]]:
+    """Jobs that wait: queue, spec, the reason, and what its explanation says: the numbers and the fix."""
+    tiny, licence, named = plugin.named("cli-tiny"), plugin.named("cli-licence"), plugin.named
+    small, holder = simulated(600_000, cpu="100m", memory="64Mi"), f"{plugin.namespace}/cli-holder"
     return {
-        "cli-large": ({"template": simulated(cpu="64")}, "JobTooLarge", f"add a larger instance type to {tiny}"),
-        "cli-full": ({"template": simulated(cpu="900m")}, "AtMaxVCpus", f"spec.maxVCpus of ComputeEnvironment {tiny}"),
-        "cli-after": ({"template": small, "dependsOn": [{"job": "cli-holder"}]}, "WaitingForDependencies",
-                      "job cli-holder to have succeeded: Running"),
-        "cli-short": ({"template": small, "consumables": [{"name": licence}]}, "ConsumableUnavailable",
-                      f"1 of {licence}: 0 of 1 available, held by {plugin.namespace}/cli-holder 1"),
+        "cli-lost": ("cli-nowhere", {"template": small}, "QueueNotFound", (
+            f"JobQueue '{named('cli-nowhere')}' does not exist (there are: ", "create JobQueue ")),
+        "cli-large": ("cli-tiny", {"template": simulated(cpu="64")}, "JobTooLarge", (
+            "needs cpu 64", f"the largest node of '{tiny}' offers cpu 1", f"add a larger instance type to {tiny}")),
+        "cli-full": ("cli-tiny", {"template": simulated(cpu="900m")}, "AtMaxVCpus", (
+            "needs cpu 900m, has ", " of 1 vCPUs free", f"spec.maxVCpus of ComputeEnvironment {tiny} may be raised")),
+        "cli-after": ("cli-tiny", {"template": small, "dependsOn": [{"job": "cli-holder"}]}, "WaitingForDependencies", (
+            "waits for 1 of 1 dependencies: cli-holder (Running)", "job cli-holder to have succeeded: Running",
+            "batchyard graph cli-after")),
+        "cli-short": ("cli-tiny", {"template": small, "consumables": [{"name": licence}]}, "ConsumableUnavailable", (
+            f"needs 1 of ConsumableResource '{licence}', 0 of 1 free", f"held by {holder}",
+            "spec.total of the ConsumableResource may be raised")),
+        "cli-held": ("cli-held", {"template": small}, "QueueHeld", (
+            "starts nothing", f"kubectl patch jobqueue {named('cli-held')} --type merge")),
+        "cli-second": ("cli-narrow", {"template": small}, "MaxRunningJobs", (
+            "1 running of at most 1", f"spec.maxRunningJobs of JobQueue {named('cli-narrow')} may be raised")),
+        "cli-fair": ("cli-fair", {"template": small}, "PolicyNotFound", (
+            "nobody-made-it", f"create the SchedulingPolicy that JobQueue {named('cli-fair')} names")),
     }  # fmt: skip
 
 
-def test_explain_tells_five_causes_of_waiting(plugin: Lab, kubectl: Run) -> None:
-    small = simulated(600_000, cpu="500m", memory="64Mi")
+def test_explain_tells_eight_causes_of_waiting_in_numbers_with_the_fix(plugin: Lab, kubectl: Run) -> None:
+    small = simulated(600_000, cpu="100m", memory="64Mi")
     plugin.job("cli-holder", "cli-tiny", template=small, consumables=[{"name": plugin.named("cli-licence")}])
-    plugin.phase("cli-holder", "Running")
-    plugin.job("cli-held", "cli-held", template=small)
-    wanted = {"cli-held": ("QueueHeld", f"kubectl patch jobqueue {plugin.named('cli-held')}")}
-    for name, (spec, reason, words) in _causes(plugin).items():
-        plugin.job(name, "cli-tiny", **spec)
-        wanted[name] = (reason, words)
+    plugin.job("cli-first", "cli-narrow", template=small)
+    for name in ("cli-holder", "cli-first"):
+        plugin.phase(name, "Running")
+    causes = _causes(plugin)
+    for name, (queue, spec, _, _) in causes.items():
+        plugin.job(name, queue, **spec)
     where = f"http://127.0.0.1:{plugin.operator.port}"
-    for name, (reason, words) in wanted.items():
-        plugin.reason(name, reason)
-        asked, read = kubectl("explain", name, "--operator", where).stdout, kubectl("explain", name).stdout
-        for text in (asked, read):
-            assert f"{name} waits in queue " in text
-            assert reason in text.splitlines()[0]
-            assert words in text, text
-        assert "could not be asked" not in asked
-        assert "(from the job's status; the operator could not be asked)" in read
+    for name, (_, _, reason, words) in causes.items():
+        plugin.reason(name, reason, 60)
+        _explains(kubectl("explain", name, "--operator", where).stdout, name, reason, words)
+    read = kubectl("explain", "cli-full").stdout
+    _explains(read, "cli-full", "AtMaxVCpus", causes["cli-full"][3])
+    assert "(from the job's status; the operator could not be asked)" in read
     _look_at_all_of_it(plugin, kubectl)
-    kubectl("stop", "cli-holder", *wanted)
+    _page_says_the_same(plugin, {name: reason for name, (_, _, reason, _) in causes.items()})
+    kubectl("stop", "cli-holder", "cli-first", *causes)
+
+
+def _explains(text: str, name: str, reason: str, words: tuple[str, ...]) -> None:
+    assert f"{name} waits in queue " in text
+    assert reason in text.splitlines()[0]
+    for each in words:
+        assert each in text, text
+
+
+def _page_says_the_same(plugin: Lab, causes: dict[str, str]) -> None:
+    """The status page of the same operator gives each job the same reason, and knows what runs."""
+    assert plugin.operator.page("/")[0] == 200
+    status = json.loads(plugin.operator.page("/v1/status")[1])
+    mine = [row for row in status["waiting"]["items"] if row["namespace"] == plugin.namespace]
+    assert {row["name"]: row["reason"] for row in mine} == causes
+    (holder,) = [row for row in status["running"]["items"] if row["name"] == "cli-holder"]
+    assert holder["environment"] == plugin.named("cli-tiny")
+    assert (status["role"], status["problems"]) == ("leader", [])
 
 
 def _look_at_all_of_it(plugin: Lab, kubectl: Run) -> None:

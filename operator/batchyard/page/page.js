@@ -296,7 +296,7 @@ function take(status) {
     return;
   }
   standbys = 0;
-  wait = FIRST;
+  wait = leads ? FIRST : 3 * FIRST;
   heard = new Date();
   introduce(status);
   document.body.toggleAttribute("data-standby", !leads);
