@@ -49,10 +49,12 @@ def files() -> Iterator[list[Body]]:
 
 
 def _fitted(document: Body, ground: Ground) -> Body:
-    """Tell an environment where its nodes find images, and leave room for what else runs on each of them."""
+    """Tell an environment where its nodes find images; few large nodes do, with room for what else runs on each."""
     fitted = deepcopy(document)
     if "docker" in fitted["spec"].get("provider", {}):
         fitted["spec"]["provider"]["docker"].update(ground.docker)
-        for shape in fitted["spec"]["instanceTypes"]:
-            shape["cpu"] = str(int(shape["cpu"]) + ground.daemons_cpu)
+        largest = max(fitted["spec"]["instanceTypes"], key=lambda shape: int(shape["cpu"]))
+        nodes = fitted["spec"]["maxVCpus"] // int(largest["cpu"])
+        largest["cpu"] = str(int(largest["cpu"]) + ground.daemons_cpu)
+        fitted["spec"].update(instanceTypes=[largest], maxVCpus=nodes * int(largest["cpu"]))
     return fitted

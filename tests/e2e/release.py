@@ -38,7 +38,7 @@ class Release:
         return [*self.ground.values, *(word for value in (*VALUES, *values) for word in ("--set", value))]
 
     def _helm(self, *words: str) -> None:
-        options = ("--namespace", NAMESPACE, "--kubeconfig", str(self.ground.kubeconfig), "--wait", "--timeout", "3m")
+        options = ("--namespace", NAMESPACE, "--kubeconfig", str(self.ground.kubeconfig), "--wait", "--timeout", "5m")
         run(self.ground.tool("helm"), *words, *options)
 
     def pods(self) -> list[Body]:

@@ -18,11 +18,11 @@ from e2e.people import NAMESPACE, user
 from e2e.release import NAMESPACE as SYSTEM
 
 TAKEOVER_SECONDS = 20
-END_SECONDS = 300
+END_SECONDS = 600
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MORE = 40  # children of the array that runs while the leader dies
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def job(scene: Scene, name: str) -> Body:
@@ -34,7 +34,7 @@ def status(scene: Scene, name: str) -> Body:
     return found
 
 
-def wait(scene: Scene, name: str, *phases: str, seconds: float = 120) -> Body:
+def wait(scene: Scene, name: str, *phases: str, seconds: float = 300) -> Body:
     until(lambda: status(scene, name).get("phase") in phases, seconds, lambda: short(job(scene, name)))
     return status(scene, name)
 
