@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# What means something good, bad or neither has the same colour everywhere; the others take turns.
+COLOURS = {
+    "Succeeded": "#1a7f37", "Failed": "#cf222e", "Infrastructure": "#d4720b", "Stopped": "#8c959f",
+    "Running": "#1a7f37", "Starting": "#54aeff", "Runnable": "#d4a72c", "Pending": "#8c959f", "Submitted": "#c297ff",
+    "ready": "#1a7f37", "launching": "#54aeff", "draining": "#d4720b", "failed": "#cf222e",
+    "used": "#1a7f37", "provisioned": "#0969da", "desired": "#d4a72c", "max": "#cf222e", "min": "#8c959f",
+    "p10": "#8c959f", "p50": "#0969da", "p90": "#d4a72c", "p99": "#cf222e",
+}  # fmt: skip
 Form = Literal["number", "lines", "stacked"]
 Query = tuple[str, str]  # PromQL, and the name of its series ({{label}} stands for the label's value)
 

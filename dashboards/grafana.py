@@ -14,9 +14,9 @@ from grafana_foundation_sdk.models.common import (
     StackingMode,
     TooltipDisplayMode,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, VariableOption
 
-from dashboards.board import Board, Panel, Variable
+from dashboards.board import COLOURS, Board, Panel, Variable
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLUMNS = 24
@@ -75,4 +75,7 @@ def _graph(made: Any, *, stacks: bool) -> Any:
     )
     if stacks:
         made.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(40)
+    for name, colour in COLOURS.items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        made.override_by_name(name, [DynamicConfigValue(id_val="color", value=fixed)])
     return made.line_width(1).show_points("never").span_nulls(False)

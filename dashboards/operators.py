@@ -21,11 +21,11 @@ _NOW = (
 _CAPACITY = (
     lines("vCPUs", "desired runs ahead of provisioned while nodes start; used follows.", "short",
           ('sum by (kind) (batchyard_vcpus{environment=~"$environment"})', "{{kind}}")),
-    lines("Part of the provisioned vCPUs in use", "Of environments that have nodes.", "percentunit",
+    lines("Part of the provisioned vCPUs in use", "Over 100 %: nodes that are leaving still have work.", "percentunit",
           (('batchyard_vcpus{environment=~"$environment", kind="used"} / on (instance, environment)'
            ' (batchyard_vcpus{environment=~"$environment", kind="provisioned"} > 0)'), "{{environment}}")),
     stacked("Nodes by state", "As in the environments' status.", "short",
-            ('sum by (state) (batchyard_nodes{environment=~"$environment"})', "{{state}}")),
+            ('sum by (state) (batchyard_nodes{environment=~"$environment", state!="failed"})', "{{state}}")),
 )  # fmt: skip
 _NODES = (
     lines("Nodes started and failed a minute", "Failed: could not be had, never came up, or takes no pods.", "short",

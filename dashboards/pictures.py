@@ -6,6 +6,7 @@ them, so that nobody needs a Grafana to see what they show.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
@@ -14,17 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.figures import written
+from dashboards.board import COLOURS
+from dashboards.figures import step, written
 from dashboards.prometheus import Prometheus, Series
 from dashboards.reading import Shown, filled, shown, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 STEP = 2.0  # seconds between points
 INTERVAL = "20s"
-WIDTH, UNIT = 15.0, 0.42  # inches: of the picture, and of a grid unit's height
+WIDTH, UNIT = 15.0, 0.36  # inches: of the picture, and of a grid unit's height
 GAP = 0.3  # grid units between panels
 INK, FAINT, CARD = "#24292f", "#6e7781", "#f6f8fa"
-COLOURS = ("#0969da", "#bf8700", "#1a7f37", "#cf222e", "#8250df", "#bc4c00", "#1b7c83", "#57606a", "#bf3989", "#4d2d00")
+TURNS = ("#0969da", "#d4a72c", "#8250df", "#1b7c83", "#bf3989", "#57606a", "#bc4c00", "#4d2d00", "#2da44e", "#a40e26")
 MOST_NAMED = 8  # series in a legend
 
 
@@ -75,7 +77,7 @@ def _inner(box: tuple[float, float, float, float], panel: Shown) -> tuple[float,
     x, y, w, h = box
     if panel.kind == "stat":
         return x, y + 0.06 * h, w, 0.88 * h
-    return x + 0.12 * w, y + 0.31 * h, 0.86 * w, 0.54 * h
+    return x + 0.12 * w, y + 0.27 * h, 0.86 * w, 0.6 * h
 
 
 def _number(axes: Any, panel: Shown, series: list[tuple[Series, str]]) -> None:
@@ -85,9 +87,9 @@ def _number(axes: Any, panel: Shown, series: list[tuple[Series, str]]) -> None:
     for spine in axes.spines.values():
         spine.set_color("#d0d7de")
     value = series[0][0].points[-1][1] if series and series[0][0].points else float("nan")
-    axes.text(0.06, 0.8, panel.title, transform=axes.transAxes, fontsize=9, color=FAINT, va="center")
+    axes.text(0.06, 0.8, panel.title, transform=axes.transAxes, fontsize=10, color=FAINT, va="center")
     text = written(value, panel.unit)
-    axes.text(0.5, 0.36, text, transform=axes.transAxes, fontsize=21, color=COLOURS[0], ha="center", va="center")
+    axes.text(0.5, 0.36, text, transform=axes.transAxes, fontsize=22, color=TURNS[0], ha="center", va="center")
 
 
 def _graph(axes: Any, panel: Shown, series: list[tuple[Series, str]], span: Span) -> None:
@@ -95,17 +97,17 @@ def _graph(axes: Any, panel: Shown, series: list[tuple[Series, str]], span: Span
     if panel.stacked:
         _stack(axes, named, span)
     else:
-        for number, (name, one) in enumerate(named):
+        for (name, one), colour in zip(named, _colours(named), strict=True):
             at, values = zip(*one.points, strict=True)
-            axes.plot([moment - span.begin for moment in at], values, label=name, color=_colour(number), linewidth=1.3)
-    axes.set_title(panel.title, loc="left", fontsize=10, color=INK)
+            axes.plot([moment - span.begin for moment in at], values, label=name, color=colour, linewidth=1.4)
+    axes.set_title(panel.title, loc="left", fontsize=11, color=INK)
     axes.set_xlim(0, span.end - span.begin)
     _scale(axes, panel.unit)
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        columns = 3 if max(map(len, labels)) < 20 else 2
-        axes.legend(handles[:MOST_NAMED], labels[:MOST_NAMED], loc="upper left", bbox_to_anchor=(-0.1, -0.16),
-                    ncols=columns, fontsize=7.5, frameon=False, handlelength=1.2, columnspacing=1.2)  # fmt: skip
+        columns = 4 if max(map(len, labels)) < 13 else 3 if max(map(len, labels)) < 19 else 2
+        axes.legend(handles[:MOST_NAMED], labels[:MOST_NAMED], loc="upper left", bbox_to_anchor=(-0.1, -0.14),
+                    ncols=columns, fontsize=8.5, frameon=False, handlelength=1.2, columnspacing=1.2)  # fmt: skip
 
 
 def _stack(axes: Any, named: list[tuple[str, Series]], span: Span) -> None:
@@ -114,7 +116,7 @@ def _stack(axes: Any, named: list[tuple[str, Series]], span: Span) -> None:
     rows = [[dict(one.points).get(_nearest(one, at), 0.0) for at in grid] for _, one in named]
     if rows:
         axes.stackplot([at - span.begin for at in grid], rows, labels=[name for name, _ in named], alpha=0.75,
-                       colors=[_colour(number) for number in range(len(rows))], linewidth=0)  # fmt: skip
+                       colors=_colours(named), linewidth=0)  # fmt: skip
 
 
 def _nearest(one: Series, at: float) -> float:
@@ -122,15 +124,16 @@ def _nearest(one: Series, at: float) -> float:
 
 
 def _scale(axes: Any, unit: str) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0) if low < 0 else 0, high if high > 0 else 1)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    low, high = axes.dataLim.y0, axes.dataLim.y1
+    low, high = (min(low, 0.0), max(high * 1.08, 0.0) or 1.0) if abs(high) < float("inf") else (0.0, 1.0)
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(MultipleLocator(step(high - low, unit)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 60:g} min"))
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 3, 6]))
-    axes.tick_params(labelsize=7.5, colors=FAINT, length=2)
+    axes.xaxis.set_major_locator(MultipleLocator(60))
+    axes.tick_params(labelsize=8.5, colors=FAINT, length=2)
     axes.grid(axis="y", color="#eaeef2", linewidth=0.8)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
@@ -138,8 +141,9 @@ def _scale(axes: Any, unit: str) -> None:
         spine.set_color("#d0d7de")
 
 
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
+def _colours(named: list[tuple[str, Series]]) -> list[str]:
+    turns = itertools.cycle(TURNS)
+    return [COLOURS.get(name) or next(turns) for name, _ in named]
 
 
 def _name(one: Series, legend: str) -> str:

@@ -22,6 +22,8 @@ from batchyard.telemetry.catalogue import gauge
 from batchyard.world.store import Store
 from batchyard.world.views import Environment
 
+_VERSION = version("batchyard")
+
 
 class Measure(Collector):
     """Reads the store at each scrape: nothing is counted per event. Who stands by tells nothing but that."""
@@ -61,7 +63,7 @@ class Measure(Collector):
     def _itself(self) -> Iterable[Family]:
         leader, build = gauge(catalogue.LEADER), gauge(catalogue.BUILD)
         leader.add_metric((), float(self.leads()))
-        build.add_metric((version("batchyard"),), 1)
+        build.add_metric((_VERSION,), 1)
         return [leader, build]
 
     def _environments(self) -> Iterable[Family]:
