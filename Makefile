@@ -156,7 +156,7 @@ image: $(READY) engine ## Build the operator's image and print its size (IMAGE; 
 
 E2E := batchyard.dev/operator:e2e
 .PHONY: e2e
-e2e: $(READY) helm engine $(if $(filter kind,$(CLUSTER)),job-image,node-image) ## Image, chart, users, upgrade, a dead leader: all of it in a cluster of its own (CLUSTER=kind: in kind)
+e2e: $(READY) engine $(if $(filter kind,$(CLUSTER)),job-image,helm node-image) ## Image, chart, users, upgrade, a dead leader: all of it in a cluster of its own (CLUSTER=kind: in kind)
 	@$(BIN)/python tools/image.py $(E2E) $(if $(BASE_IMAGE),--base $(BASE_IMAGE),$(if $(filter kind,$(CLUSTER)),,--base debian-local))
 	@BATCHYARD_E2E=$(or $(CLUSTER),devcluster) $(BIN)/pytest -x -s tests/e2e $(PYTEST_ARGS)
 
