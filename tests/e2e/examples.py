@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
-import yaml
-
+from cluster import examples
 from cluster.rest import Body
-from e2e.ground import ROOT, Ground
+from e2e.ground import Ground
 
 # What belongs to the cluster is the administrator's; the rest is the user's.
 CLUSTER_KINDS = ("ComputeEnvironment", "SchedulingPolicy", "JobQueue", "ConsumableResource")
-# Job -> phase and reason, where that is not a success.
-ENDS = {
-    "timeout": ("Failed", "TimedOut"),
-    "too-large": ("Runnable", "JobTooLarge"),
-    "endless": ("Running", None),
-}
+NODES = {"spot": 3}  # an example spans three nodes; one node of each other environment does
+
+End = tuple[str, str | None]  # phase, and the reason if one is named
 
 
 @dataclass(frozen=True)
 class Examples:
-    """All documents of examples/, in the order in which they are applied."""
+    """All documents of examples/, in the order in which they are applied, and the end of each job."""
 
     administrators: list[Body]
     users: list[Body]
+    ends: dict[str, End]
 
     @classmethod
     def read(cls, ground: Ground) -> Examples:
-        documents = [_fitted(document, ground) for file in files() for document in file]
+        documents = [_fitted(document, ground) for file in files() for document in examples.objects(file)]
         ours = [one for kind in CLUSTER_KINDS for one in documents if one["kind"] == kind]
-        return cls(ours, [one for one in documents if one["kind"] not in CLUSTER_KINDS])
-
-    def jobs(self) -> dict[str, tuple[str, str | None]]:
-        """Each job of the user's, and its end."""
-        names = [one["metadata"]["name"] for one in self.users if one["kind"] == "Job"]
-        return {name: ENDS.get(name, ("Succeeded", "Completed")) for name in names}
+        theirs = [one for one in documents if one["kind"] not in CLUSTER_KINDS]
+        told = {end.name: (end.phase, end.claims.get("reason")) for file in files() for end in examples.ends(file)}
+        return cls(ours, theirs, {name: told[name] for name in _names(theirs, "Job")})
 
 
-def files() -> Iterator[list[Body]]:
-    """Yield the documents of each file; those that need simulated nodes are left out: nothing runs on them."""
-    for path in sorted((ROOT / "examples").glob("*.yaml")):
-        documents = [one for one in yaml.safe_load_all(path.read_text()) if one]
-        if not any("simulated" in one["spec"].get("provider", {}) for one in documents):
-            yield documents
+def _names(documents: list[Body], kind: str) -> list[str]:
+    return [one["metadata"]["name"] for one in documents if one["kind"] == kind]
+
+
+def files() -> list[Path]:
+    """Return the files but for those that need simulated nodes: nothing runs on them."""
+    return [file for file in examples.FILES if "simulated:" not in file.read_text()]
 
 
 def _fitted(document: Body, ground: Ground) -> Body:
@@ -54,7 +49,7 @@ def _fitted(document: Body, ground: Ground) -> Body:
     if "docker" in fitted["spec"].get("provider", {}):
         fitted["spec"]["provider"]["docker"].update(ground.docker)
         largest = max(fitted["spec"]["instanceTypes"], key=lambda shape: int(shape["cpu"]))
-        nodes = fitted["spec"]["maxVCpus"] // int(largest["cpu"])
         largest["cpu"] = str(int(largest["cpu"]) + ground.daemons_cpu)
-        fitted["spec"].update(instanceTypes=[largest], maxVCpus=nodes * int(largest["cpu"]))
+        most = NODES.get(fitted["metadata"]["name"], 1) * int(largest["cpu"])
+        fitted["spec"].update(instanceTypes=[largest], maxVCpus=most)
     return fitted

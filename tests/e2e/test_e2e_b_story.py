@@ -78,7 +78,7 @@ def test_an_upgrade_in_the_middle_of_all_examples(scene: Scene) -> None:
 
 def test_the_leaders_death_in_the_middle(scene: Scene) -> None:
     scene.user.apply([_through_it()])
-    running = until(lambda: status(scene, "through-it").get("array", {}).get("counts", {}).get("Running"), 90)
+    running = until(lambda: status(scene, "through-it").get("array", {}).get("counts", {}).get("running"), 120)
     before = {pod["metadata"]["name"] for pod in scene.release.pods()}
     leader = scene.release.leader()
     assert leader in before
@@ -112,7 +112,7 @@ def test_nothing_was_lost_and_nothing_ran_twice(scene: Scene) -> None:
 
 
 def test_every_example_ends_as_it_should(scene: Scene) -> None:
-    expected = scene.examples.jobs()
+    expected = scene.examples.ends
 
     def ends() -> dict[str, tuple[Any, Any]]:
         found = {name: status(scene, name) for name in expected}
