@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from batchyard.decide.budget import balance
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.expire import expire
 from batchyard.decide.fire import fire
@@ -45,9 +46,10 @@ def decide(snapshot: Store, now: float, done: Clocked = _untimed) -> Plan:
     # 3. Find where every unfinished job stands: judge its pods, decide retries, name what blocks it.
     settle(cycle)
     done("settle")
-    # 4. Line up the jobs that may start.
+    # 4. Line up the jobs that may start; see which queues have money left.
     order(cycle)
     done("order")
+    balance(cycle)
     # 5. Place them on nodes that are ready; claim or plan nodes for the rest.
     rooms = pools(snapshot, now)
     place(cycle, rooms)

@@ -62,25 +62,25 @@ def close(store: Store, pod: Pod, recorded: Attempt | None) -> Attempt:
         instance_type=opened.instance_type or known_type,
         capacity_type=opened.capacity_type or (recorded.capacity_type if recorded else ""),
         started_at=rfc3339(started) if started else (recorded.started_at if recorded else None),
-        stopped_at=rfc3339(_stopped(pod, end)),
+        stopped_at=rfc3339(stopped(pod, end)),
         exit_code=end.exit_code,
         reason=end.reason,
         message=end.message[:2000] or None,
         container=end.container if not end.success else None,
         counted=end.counted,
-        cost=_with_workers(store, pod, _stopped(pod, end), _cost(shape, opened.capacity_type, pod, end)),
+        cost=_with_workers(store, pod, stopped(pod, end), _cost(shape, opened.capacity_type, pod, end)),
     )
 
 
-def _stopped(pod: Pod, end: End) -> float:
-    """The program's own end; for a pod without one the last time that the API server saw it alive."""
+def stopped(pod: Pod, end: End) -> float:
+    """Return the program's own end; for a pod without one the last time that the API server saw it alive."""
     return end.stopped or pod.deleting or (pod.stop.at if pod.stop else None) or end.started or pod.created
 
 
 def _cost(shape: Shape | None, capacity_type: str, pod: Pod, end: End) -> str | None:
     if shape is None:
         return None
-    return cost(shape, capacity_type, pod.requests, _stopped(pod, end) - end.started if end.started else None)
+    return cost(shape, capacity_type, pod.requests, stopped(pod, end) - end.started if end.started else None)
 
 
 def _with_workers(store: Store, main: Pod, stopped: float, own: str | None) -> str | None:

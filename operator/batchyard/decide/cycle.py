@@ -24,6 +24,7 @@ from batchyard.world.store import Store
 from batchyard.world.views import Attempt, Definition, Job
 
 if TYPE_CHECKING:
+    from batchyard.decide.budget import Till
     from batchyard.decide.tally import Tally
 
 FOREVER = float("inf")
@@ -179,6 +180,7 @@ class Cycle:
     positions: dict[str, Position] = field(default_factory=dict)  # uid -> place at the front of its queue
     boards: dict[str, Board] = field(default_factory=dict)  # queue with a SchedulingPolicy -> its shares
     running: Counter[str] = field(default_factory=Counter)  # queue -> its pods that live or have room
+    tills: dict[str, Till] = field(default_factory=dict)  # queue with a budget -> its money
     stock: Stock = field(default_factory=Stock)  # of consumable resources
     heads: set[str] = field(default_factory=set)  # uids of jobs that wait first in line under a limit of their queue
     claimed: set[str] = field(default_factory=set)  # machines that have work or are about to

@@ -11,7 +11,7 @@ from batchyard.decide.lines import Line
 _TURN = frozenset(
     {
         *("", "NodesStarting", "AtMaxVCpus", "NodesBusy", "BehindOthers", "InsufficientCapacity", "MaxRunningJobs"),
-        *("ShareReservation", "ConsumableUnavailable", "ConsumableBooking"),
+        *("ShareReservation", "ConsumableUnavailable", "ConsumableBooking", "BudgetExceeded"),
     }
 )
 

@@ -15,6 +15,7 @@ from batchyard.world.views import Node
 # Most hopeful first: the first that any environment says becomes the job's reason.
 _RANK = (
     "NodesStarting", "AtMaxVCpus", "NodesBusy", "BehindOthers", "InsufficientCapacity", "SpotFirst",
+    "BudgetExceeded",
     "EnvironmentDisabled", "EnvironmentInvalid", "EnvironmentDeleting", "NoMatchingNode", "JobTooLarge",
     "CapacityTypeMismatch", "EnvironmentNotFound",
 )  # fmt: skip
@@ -69,6 +70,7 @@ _SENTENCES = {
     "BehindOthers": "{name!r} is full and {have}",
     "InsufficientCapacity": "{name!r} could not get {need}: {have}",
     "SpotFirst": "{name!r} is on-demand, which is for later: {have}",
+    "BudgetExceeded": "{name!r} is on-demand, and {have}",
     "EnvironmentDisabled": "{name!r} is disabled (spec.state)",
     "EnvironmentInvalid": "{name!r} is invalid: {have}",
     "EnvironmentDeleting": "{name!r} is being deleted",

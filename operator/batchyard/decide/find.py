@@ -8,6 +8,7 @@ from itertools import islice
 from math import inf
 
 from batchyard.decide.backfill import Reservation, kind_of, latest_end, reserve
+from batchyard.decide.budget import only_spot
 from batchyard.decide.consume import set_aside
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.escalate import rules_of
@@ -97,7 +98,7 @@ def find(places: Places, ask: Ask) -> Claim | Outlook:
 def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
     verdicts: list[Verdict] = []
     for name in _in_order(places, ask):
-        found = _spared(places, name, ask, verdicts) or _try(places, name, ask, taste)
+        found = _dear(places, name, ask) or _spared(places, name, ask, verdicts) or _try(places, name, ask, taste)
         if isinstance(found, Claim):
             return replace(found, before=tuple(verdicts))
         verdicts.append(found)
@@ -121,6 +122,14 @@ def _in_order(places: Places, ask: Ask) -> Sequence[str]:
 
 def _is_spot(environment: Environment | None) -> bool:
     return environment is not None and environment.capacity_type == "Spot"
+
+
+def _dear(places: Places, name: str, ask: Ask) -> Verdict | None:
+    """Say that a queue whose budget is spent uses no on-demand environment."""
+    store, why = places.cycle.store, only_spot(places.cycle, ask.job.spec.queue)
+    if not why or name not in store.environments or _is_spot(store.environments[name]):
+        return None
+    return Verdict(name, "BudgetExceeded", have=why)
 
 
 def _spared(places: Places, name: str, ask: Ask, before: Sequence[Verdict]) -> Verdict | None:

@@ -1,7 +1,8 @@
-"""What holds a job back although there may be room: its queue's state and limits, and what it consumes."""
+"""What holds a job back although there may be room: its queue's state, limits and budget, and what it consumes."""
 
 from __future__ import annotations
 
+from batchyard.decide.budget import held_by_budget
 from batchyard.decide.consume import shortage
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Outlook
@@ -18,4 +19,4 @@ def held_back(cycle: Cycle, ask: Ask) -> Outlook | None:
     if queue.max_running is not None and running >= queue.max_running:
         sentence = f"{running} jobs of queue {queue.name!r} run; its maxRunningJobs is {queue.max_running}"
         return Outlook("MaxRunningJobs", sentence)
-    return shortage(cycle, ask)
+    return held_by_budget(cycle, queue.name) or shortage(cycle, ask)

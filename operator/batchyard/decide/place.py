@@ -105,6 +105,9 @@ def claim(places: Places, ask: Ask, found: Claim) -> None:
     if queue in cycle.boards:
         cycle.boards[queue].held += ask.cpu
     take(cycle, ask)
+    if (till := cycle.tills.get(queue)) is not None:
+        takes = ((slot.shape, needs.requests) for slot, needs in found.takes(ask))
+        till.commit(cycle.store, ask, found.pool.environment.capacity_type, takes)
     cycle.running[ask.job.spec.queue] += 1
     ask.served += 1
 

@@ -11,6 +11,7 @@ from batchyard.model.resources import Resources
 from batchyard.world.views import Attempt
 
 _CENTS = Decimal("0.000001")
+_FINE = Decimal("0.000000000001")
 SHORTEST = 1.0  # second: the times in a pod are whole seconds, and what ran within one has cost something
 _MOST = Decimal(10) ** 12
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]+)?")
@@ -19,6 +20,12 @@ _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]+)?")
 def hourly(shape: Shape, capacity_type: str) -> Decimal:
     """Return the price of a node's hour."""
     return Decimal(shape.spot_price_per_hour if capacity_type == "Spot" else shape.price_per_hour)
+
+
+def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
+    """Return what a pod costs a second."""
+    share = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended).share_of(shape.resources)
+    return (hourly(shape, capacity_type) * Decimal(str(share)) / 3600).quantize(_FINE)
 
 
 def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float | None) -> str:

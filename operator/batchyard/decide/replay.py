@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from batchyard.decide.bookings import write_down
+from batchyard.decide.budget import balance
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.order import order
 from batchyard.decide.place import place
@@ -169,6 +170,7 @@ def _decide(world: Replay) -> float:
     cycle = Cycle(world.store, world.now)
     settle(cycle)
     order(cycle)
+    balance(cycle)
     place(cycle, pools(world.store, world.now))
     wake = cycle.plan.wake
     if write_down(cycle):  # what is booked starts with the next decision

@@ -11,6 +11,7 @@ from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.inventory import inventory
 from batchyard.decide.room import Pool
+from batchyard.decide.spend import budget_condition, budget_of
 from batchyard.decide.usage import policy_status, shares_of
 from batchyard.model.labels import FINALIZER
 from batchyard.model.phase import Phase
@@ -190,8 +191,12 @@ def _queue(cycle: Cycle, queue: Queue) -> dict[str, Any]:
         "oldestRunnableSeconds": _oldest(cycle, queue.name),
         "front": _front(cycle, queue.name),
         "shares": shares_of(cycle, queue),
+        "budget": budget_of(cycle, queue),
         "observedGeneration": queue.generation,
-        "conditions": _valid(cycle, queue, phase in ("Valid", "Held", "Draining"), message),
+        "conditions": [
+            *_valid(cycle, queue, phase in ("Valid", "Held", "Draining"), message),
+            *budget_condition(cycle, queue),
+        ],
     }
 
 

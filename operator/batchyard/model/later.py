@@ -7,7 +7,6 @@ def _later(path: str, type_: str, advice: str) -> Later:
     return Later(path.rsplit(".", 1)[-1], type_, f"{path} is not available in this version of Batchyard; {advice}")
 
 
-JOB_QUEUE = (_later("spec.budget", "object", "leave it out, and watch status.cost of the Jobs"),)
 COMPUTE_ENVIRONMENT = (
     _later("spec.maxPricePercent", "integer", "leave it out: prices are those of spec.instanceTypes"),
 )

@@ -5,8 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from batchyard.model import later
-from batchyard.model.api import ApiModel, Labels, Later, Name, Rule
+from batchyard.model.api import ApiModel, Labels, Money, Name, Rule
 from batchyard.model.obeys import obeys, once
 
 _LabelText = Annotated[str, Field(max_length=63)]
@@ -101,10 +100,40 @@ class SpotFirst(ApiModel):
     )
 
 
+class Budget(ApiModel):
+    """How much the Jobs of the queue may cost within a time, and what happens when that is spent."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.amount.matches('^[0.]*$')",
+            'spec.budget.amount must be more than 0; write for example "50.00", or spec.state: Held to start nothing',
+            lambda budget: budget.amount > 0,
+            "amount",
+        ),
+    )
+
+    amount: Money = Field(
+        description="How much may be spent within the window, in the currency of the instance types' prices: a decimal "
+        "number above 0 in quotes. Counted is what attempts have cost and what those that run are expected to cost. "
+        'Example: "50.00".',
+    )
+    window_seconds: int = Field(
+        default=86_400,
+        ge=60,
+        le=31_536_000,
+        description="The window, which moves on with time: 60 to 31536000 (a year); 86400, a day, by default. What was "
+        "spent longer ago counts no more. Example: 604800.",
+    )
+    on_exceeded: Literal["Hold", "SpotOnly", "Notify"] = Field(
+        default="Hold",
+        description="Hold (default): no further Job of the queue starts until money leaves the window; what runs goes "
+        "on. SpotOnly: Jobs use the queue's spot environments only. Notify: nothing but the condition BudgetExceeded "
+        "and an Event.",
+    )
+
+
 class JobQueueSpec(ApiModel):
     """The queue's place among others, its environments and its limits."""
-
-    later: ClassVar[tuple[Later, ...]] = later.JOB_QUEUE
 
     state: Literal["Enabled", "Disabled", "Held", "Draining"] = Field(
         default="Enabled",
@@ -155,6 +184,11 @@ class JobQueueSpec(ApiModel):
         description="Spot first: Jobs use the queue's on-demand environments only once one of these rules, or the "
         "Job's deadlineSeconds, says so; absent: all environments are tried in order at once. Example: "
         "{maxWaitSeconds: 300, maxInterruptions: 2}.",
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="What the queue's Jobs may cost within a time; absent: no limit. Example: "
+        '{amount: "50.00", windowSeconds: 86400, onExceeded: Hold}.',
     )
     state_time_limits: tuple[StateTimeLimit, ...] = Field(
         default_factory=tuple,

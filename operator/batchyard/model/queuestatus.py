@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from batchyard.model.api import ApiModel, Moment
+from batchyard.model.api import ApiModel, Moment, Spent
 from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
 
 
@@ -48,6 +48,40 @@ class ShareUsage(ApiModel):
     updated_at: Moment | None = Field(default=None, description="When usage was this.")
 
 
+class SpentPart(ApiModel):
+    """What was spent in one part of the window."""
+
+    before: Moment = Field(description="The part's end; a window later it counts no more.")
+    amount: Spent = Field(description="Money spent in it.")
+
+
+class BudgetStatus(ApiModel):
+    """What has been spent of the queue's budget; kept here, so that a restart goes on where it was."""
+
+    amount: Spent = Field(description="spec.budget.amount, which this was measured by.")
+    spent: Spent = Field(
+        description="Money spent within the window up to updatedAt, by attempts that ended and those that run."
+    )
+    committed: Spent = Field(
+        description="Money that what runs is expected to cost from then on: up to its timeout, or the time within which "
+        "nine of ten of its kind ended."
+    )
+    forecast: Spent | None = Field(
+        default=None,
+        description="Money that what waits is expected to cost: half of the queue's attempts cost less than what is "
+        "counted for each. Absent where none has ended yet or nothing waits.",
+    )
+    frees_at: Moment | None = Field(
+        default=None,
+        description="When so much has left the window that Jobs may start again, if nothing else is spent or ends; "
+        "absent while there is money left.",
+    )
+    updated_at: Moment | None = Field(default=None, description="When this was so.")
+    kept: tuple[SpentPart, ...] = Field(
+        default_factory=tuple, max_length=200, description="What was spent when, by parts of the window."
+    )
+
+
 QueuePhase = Literal["Creating", "Updating", "Valid", "Invalid", "Disabled", "Held", "Draining", "Deleting"]
 
 
@@ -76,12 +110,16 @@ class JobQueueStatus(ApiModel):
         "AWS: fairshareUtilization.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["share"]},
     )
+    budget: BudgetStatus | None = Field(
+        default=None, description="What has been spent of spec.budget; absent without one."
+    )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."
     )
     conditions: tuple[Condition, ...] = Field(
         default_factory=tuple,
         max_length=16,
-        description="Valid: whether the queue exists with at least one environment that can be used.",
+        description="Valid: whether the queue exists with at least one environment that can be used. BudgetExceeded: "
+        "whether spec.budget is spent.",
         json_schema_extra=CONDITIONS_SCHEMA,
     )

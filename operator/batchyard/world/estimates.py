@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from batchyard.world.parse import moment, rfc3339
 from batchyard.world.views import Attempt, Job
@@ -12,6 +14,7 @@ from batchyard.world.views import Attempt, Job
 SAMPLES = 50  # run times that are kept of a kind
 KINDS = 5_000  # kinds of jobs whose run times are kept
 Family = tuple[str, ...]
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Histories:
     """The latest run times of each kind of job, in seconds; rebuilt after a restart from the finished jobs."""
 
     samples: OrderedDict[Family, deque[float]] = field(default_factory=OrderedDict)
+    costs: OrderedDict[str, deque[Decimal]] = field(default_factory=OrderedDict)  # queue -> of its attempts
     learnt: OrderedDict[str, None] = field(default_factory=OrderedDict)  # uids: a job is learnt from once
     closed: bool = False  # what happens in a replay is no experience
 
@@ -48,9 +52,11 @@ class Histories:
             return
         self.learnt[job.uid] = None
         array = job.status.array.attempts if job.status.array else ()
-        for seconds in map(_ran, (*job.status.attempts, *array)):
+        for attempt in (*job.status.attempts, *array):
+            seconds = _ran(attempt)
             if seconds is not None:
                 self._add(job, seconds)
+                self._price(job.spec.queue, attempt)
         while len(self.learnt) > KINDS * SAMPLES:
             self.learnt.popitem(last=False)
 
@@ -60,6 +66,18 @@ class Histories:
             self.samples.move_to_end(family)
         while len(self.samples) > KINDS:
             self.samples.popitem(last=False)
+
+    def _price(self, queue: str, attempt: Attempt) -> None:
+        if attempt.cost is not None and _AMOUNT.fullmatch(attempt.cost):
+            self.costs.setdefault(queue, deque(maxlen=SAMPLES)).append(Decimal(attempt.cost))
+            self.costs.move_to_end(queue)
+        while len(self.costs) > KINDS:
+            self.costs.popitem(last=False)
+
+    def costing(self, queue: str) -> Decimal | None:
+        """Return what half of a queue's latest attempts cost at most, None if unknown."""
+        known = sorted(self.costs.get(queue, ()))
+        return known[len(known) // 2] if known else None
 
     def fork(self) -> Histories:
         """Return the same, which learns nothing more."""

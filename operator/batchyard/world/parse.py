@@ -19,7 +19,7 @@ from batchyard.model.policy import SchedulingPolicySpec
 from batchyard.model.queue import JobQueueSpec
 from batchyard.model.resources import read
 from batchyard.world.alike import Alike
-from batchyard.world.specs import Blueprint, JobSpec, SpotFirst, TimeLimit
+from batchyard.world.specs import Blueprint, Budget, JobSpec, SpotFirst, TimeLimit
 from batchyard.world.views import (
     Consumable,
     Definition,
@@ -197,6 +197,7 @@ def queue(body: Body) -> Queue:
         policy=spec.scheduling_policy or "",
         limits=tuple(TimeLimit(reason=each.reason, max_seconds=each.max_seconds) for each in spec.state_time_limits),
         spot=SpotFirst(**spec.spot.model_dump()) if spec.spot else None,
+        budget=Budget(**spec.budget.model_dump()) if spec.budget else None,
     )
 
 

@@ -12,6 +12,7 @@ from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.children import attempts_on_record, has_ended, place_of
 from batchyard.world.memo import Memo
 from batchyard.world.pods import disowned, is_of
+from batchyard.world.purse import Purse
 from batchyard.world.refusers import Refusers
 from batchyard.world.shares import Ledger
 from batchyard.world.versions import older
@@ -44,6 +45,7 @@ class PodTables:
         self.in_use: Counter[str] = Counter()  # consumable -> the sum of that
         self.ends: dict[str, tuple[tuple[float, Resources], ...]] = {}  # node -> when its pods end, as decide found
         self.ledger = Ledger()  # what the shares of queues use
+        self.purse = Purse()  # what queues with a budget spend
         self.last_end: dict[str, float] = {}
         self.refusers = Refusers()
         # array uid -> its finished pods that the API server has -> chunk, and whether they succeeded
@@ -58,6 +60,7 @@ class PodTables:
         if pod.uid in self._buried or (old and older(pod, old)):
             return
         self._note_end(pod)
+        self.purse.hear(pod)
         self._drop_pod(where)
         if not (pod.job and pod.uid and pod.node) or pod.acknowledged is not None or pod.final:
             self.unseen.pop(where, None)
@@ -150,6 +153,7 @@ class PodTables:
             return
         if last.share:
             self.ledger.end(last)
+        self.purse.hear(last if last.final else msgspec.structs.replace(last, gone=True))
         self.memo.pop(last.job, None)
         if last.job not in self.jobs or self._settled(last):
             return
@@ -164,6 +168,7 @@ class PodTables:
         pod = self.pods.get(where)
         if pod is not None and not pod.uid:
             self._drop_pod(where)
+            self.purse.hear(msgspec.structs.replace(pod, gone=True))
 
     def bury_pods(self, job: str, ended: Iterable[int]) -> None:
         """Drop the views of vanished pods whose end the job's status has on record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -173,3 +174,11 @@ class SpotFirst(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fa
 
     max_wait_seconds: int | None = None
     max_interruptions: int | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """`spec.budget` of a queue: how much money within how long, and what happens then."""
+
+    amount: Decimal
+    window_seconds: int
+    on_exceeded: str = "Hold"

@@ -82,11 +82,13 @@ class Store(NodeTables, JobTables):
     def _apply_queue(self, queue: Queue) -> None:
         self._apply_plain(queue)
         self.ledger.read(self.queues[queue.name])
+        self.purse.read(self.queues[queue.name])
 
     def _remove_queue(self, queue: Queue) -> None:
         if drop(self.queues, queue.name, queue):
             self.memo.clear()
             self.ledger.forget(queue.name)
+            self.purse.forget(queue.name)
 
     def _apply_any_pod(self, pod: Pod) -> None:
         self._arrive(pod)

@@ -10,7 +10,7 @@ import msgspec
 from batchyard.model.machine import Shape, Taint
 from batchyard.model.phase import Phase
 from batchyard.model.resources import NOTHING, Resources
-from batchyard.world.specs import Blueprint, JobSpec, SpotFirst, TimeLimit
+from batchyard.world.specs import Blueprint, Budget, JobSpec, SpotFirst, TimeLimit
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -231,6 +231,7 @@ class Queue(View, frozen=True, kw_only=True, gc=False):
     policy: str = ""
     limits: tuple[TimeLimit, ...] = ()
     spot: SpotFirst | None = None
+    budget: Budget | None = None
     invalid: str = ""
     status: dict[str, Any] = {}
 
