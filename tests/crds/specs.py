@@ -47,6 +47,7 @@ GOOD: dict[Kind, dict[str, Any]] = {
         "priority": 10,
         "computeEnvironments": ["spot", "on-demand"],
         "spot": {"maxWaitSeconds": 300, "maxInterruptions": 2},
+        "budget": {"amount": "50.00", "windowSeconds": 86400, "onExceeded": "SpotOnly"},
     },
     JOB_DEFINITION: {
         "parameters": {"n": {"type": "Integer", "default": 3}, "fast": {"type": "Boolean", "enum": [True, False]}},
@@ -190,7 +191,16 @@ BAD_QUEUES: list[tuple[str, Any, str]] = [
     ("spot", {}, "spec.spot names no rule; write for example {maxWaitSeconds: 300, maxInterruptions: 2}"),
     ("spot", {"maxWaitSeconds": -1}, "spec.spot.maxWaitSeconds in body should be greater than or equal to 0"),
     ("spot", {"maxInterruptions": 0}, "spec.spot.maxInterruptions in body should be greater than or equal to 1"),
-    ("budget", {"amount": "50.00"}, f"spec.budget {_LATER}leave it out"),
+    ("budget", {"amount": "0.00"}, 'spec.budget.amount must be more than 0; write for example "50.00"'),
+    ("budget", {"amount": "fifty"}, 'this is not a decimal number in quotes; write for example "0.34"'),
+    ("budget", {"amount": 50}, 'spec.budget.amount in body must be of type string: "integer"'),
+    ("budget", {"windowSeconds": 60}, "spec.budget.amount: Required value"),
+    (
+        "budget",
+        {"amount": "5", "windowSeconds": 9},
+        "budget.windowSeconds in body should be greater than or equal to 60",
+    ),
+    ("budget", {"amount": "5", "onExceeded": "Stop"}, 'supported values: "Hold", "SpotOnly", "Notify"'),
     ("namespaceSelector", {"matchExpressions": [{"key": "a", "operator": "In"}]}, "operator In and NotIn need values"),
     ("namespaceSelector", {"matchLabels": {"a": 1}}, 'matchLabels.a in body must be of type string: "integer"'),
 ]

@@ -293,10 +293,10 @@ class TestTelling:
         for seconds in (45, 50.1, 52, 55):
             seen += events(go(known, NOW + seconds))
         assert seen == [("BudgetExceeded", True)]
-        assert condition(known) == (
-            "True",
+        assert condition(known)[0] == "True"
+        assert condition(known)[1] == (
             "$50 within 10 min (spec.budget) are spent or committed; nothing more starts until money comes free, or "
-            "spec.budget.amount is raised",
+            "spec.budget.amount is raised"
         )
         known.apply(ends(known.pods["default", "old-1"], NOW + 30))
         assert events(go(known, NOW + 57)) == [("BudgetAvailable", False)]

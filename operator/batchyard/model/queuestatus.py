@@ -63,8 +63,8 @@ class BudgetStatus(ApiModel):
         description="Money spent within the window up to updatedAt, by attempts that ended and those that run."
     )
     committed: Spent = Field(
-        description="Money that what runs is expected to cost from then on: up to its timeout, or the time within which "
-        "nine of ten of its kind ended."
+        description="Money that what runs is expected to cost from then on: up to its timeout, or to the time within "
+        "which nine of ten of its kind ended."
     )
     forecast: Spent | None = Field(
         default=None,
