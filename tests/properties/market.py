@@ -122,7 +122,8 @@ class Market:
         return True
 
     def _end(self, pod: Pod) -> None:
-        done = msgspec.structs.replace(pod, phase="Succeeded", containers=(exited(0, self.now),), version=version())
+        over = exited(0, self.now, started=pod.containers[0].started)
+        done = msgspec.structs.replace(pod, phase="Succeeded", containers=(over,), version=version())
         self.store.apply(done)
         self.store.remove_job(pod.job)
         self.store.remove(done)

@@ -101,8 +101,8 @@ def balance(cycle: Cycle) -> None:
         if not spending.begun:
             _begin(cycle, queue, spending)
     for pod in news:
-        if (spending := purse.spendings.get(pod.queue)) is not None:
-            _take_in(store, spending, pod)
+        if (its := purse.spendings.get(pod.queue)) is not None:
+            _take_in(store, its, pod)
     for queue, spending in purse.spendings.items():
         budget = store.queues[queue].budget
         _move_on(cycle, spending)

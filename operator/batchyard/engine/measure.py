@@ -13,6 +13,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from batchyard.decide.stock import consumed, in_use, left
+from batchyard.engine.budgets import budgets
 from batchyard.engine.count import ENDS
 from batchyard.engine.headcount import jobs
 from batchyard.engine.shares import shares
@@ -55,6 +56,7 @@ class Measure(Collector):
         yield self._watches()
         yield from jobs(store)
         yield from shares(store)
+        yield from budgets(store)
         yield from self._environments()
         yield self._consumables()
         queues = {name: queue.environments for name, queue in store.queues.items()}

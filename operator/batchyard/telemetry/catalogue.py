@@ -111,6 +111,13 @@ COST = Metric(
 WASTED = Metric(
     "counter", "batchyard_wasted_cost_total", "The part of it that did not succeed.", ("queue", "environment")
 )
+BUDGET = Metric("gauge", "batchyard_budget_amount", "spec.budget.amount of a queue that has one.", ("queue",))
+BUDGET_SPENT = Metric(
+    "gauge",
+    "batchyard_budget_spent",
+    "Money that a queue with a budget has spent within its window, by attempts that ended and those that run.",
+    ("queue",),
+)
 SHARE_USAGE = Metric(
     "gauge",
     "batchyard_share_usage_vcpu_seconds",
