@@ -42,6 +42,8 @@ _ENVIRONMENT = {
     "NodesStarting": "nothing: a node is coming",
     "InsufficientCapacity": "the provider of {environment} has none now and is asked again; "
     "another environment in the queue would help",
+    "SpotFirst": "nothing: it may use {environment} when spec.spot of JobQueue {queue} says so; capacityType: OnDemand "
+    "goes there at once",
     "EnvironmentDisabled": "set spec.state of ComputeEnvironment {environment} to Enabled",
     "EnvironmentDeleting": "name another environment in spec.computeEnvironments of JobQueue {queue}",
     "EnvironmentInvalid": "ComputeEnvironment {environment} has to be mended: kubectl describe ce {environment}",
