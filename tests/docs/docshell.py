@@ -70,7 +70,7 @@ class Shell:
         """Type a command; it must succeed, or end as the page shows, and say what the page shows."""
         deadline = time.monotonic() + LOOK_SECONDS
         while True:
-            code, output = self._type(step.command)
+            code, output = self.type(step.command)
             wrong = self._wrong(step, code, output)
             if not wrong:
                 return
@@ -84,7 +84,8 @@ class Shell:
         lacks = missing(step.shows, output) if step.shows else ""
         return f"the page shows: {lacks}" if lacks else ""
 
-    def _type(self, command: str) -> tuple[int, str]:
+    def type(self, command: str) -> tuple[int, str]:
+        """Type a command; return its exit code and all that it says."""
         script = f". {self.state}\n{{ {command}\n}}\ncode=$?\nexport -p > {self.state}\nexit $code\n"
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
         process = subprocess.Popen(

@@ -12,6 +12,13 @@ TUTORIAL = [block for block in blocks(ROOT / "docs" / "tutorial.md") if block.la
 README = [block for block in blocks(ROOT / "README.md")
           if block.language in ("bash", "console") and block.heading == "A first job"]  # fmt: skip
 
+# What the pages make, so that a run that failed half-way leaves nothing that the next one would find.
+AWAY = """
+names="array chain retry too-large hello queues environments"
+kubectl delete --ignore-not-found bj/first bj/greet-ada bj/squares-r1 jobdefinition/greet
+for name in $names; do kubectl delete --ignore-not-found --filename examples/$name.yaml; done
+make operator-down
+"""
 pytestmark = pytest.mark.timeout(3600)
 
 
@@ -19,6 +26,7 @@ pytestmark = pytest.mark.timeout(3600)
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     shell = Shell(tmp_path_factory.mktemp("shell") / "variables")
     yield shell
+    shell.type(AWAY)
     print(*shell.log, sep="\n")
 
 
