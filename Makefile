@@ -168,7 +168,7 @@ docs-serve: $(READY) ## Show the documentation at http://127.0.0.1:8000 while yo
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 test-docs: $(READY) operator-down ## Type every command of the tutorial and of the README's first job, on a real cluster
-	@$(BIN)/pytest --override-ini timeout=3600 tests/docs/long_pages.py $(PYTEST_ARGS)
+	@$(BIN)/pytest -x --override-ini timeout=3600 tests/docs/long_pages.py $(PYTEST_ARGS)
 
 test-examples: $(READY) helm cluster node-image kwok operator-down rights ## Apply every file of examples/ with docker nodes, see each end as it says
 	@BATCHYARD_EXAMPLES=real KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH \

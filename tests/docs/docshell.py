@@ -95,7 +95,9 @@ class Shell:
         try:
             output, _ = process.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
             raise AssertionError(f"$ {command}\nhas not ended after {COMMAND_SECONDS} s") from None
+        finally:
+            if process.returncode is None:  # too slow, or Ctrl-C, which does not reach a session of its own
+                os.killpg(process.pid, signal.SIGKILL)
         self.log.append(f"$ {command}\n{output}")
         return process.returncode, output

@@ -14,6 +14,7 @@ README = [block for block in blocks(ROOT / "README.md")
 
 # What the pages make, so that a run that failed half-way leaves nothing that the next one would find.
 AWAY = """
+export KUBECONFIG=$PWD/.cluster/kubeconfig PATH=$PWD/.cluster/bin:$PATH
 names="array chain retry too-large hello queues environments"
 kubectl delete --ignore-not-found bj/first bj/greet-ada bj/squares-r1 jobdefinition/greet
 for name in $names; do kubectl delete --ignore-not-found --filename examples/$name.yaml; done
