@@ -53,7 +53,7 @@ def draw(dashboard: str, span: Span, out: Path) -> None:
     from matplotlib import pyplot
 
     panels = shown(dashboard)
-    height = max(panel.place[1] + panel.place[3] for panel in panels)
+    height = max(panel.place[1] + panel.place[3] for panel in panels) + 1  # below it the last legends
     figure = pyplot.figure(figsize=(WIDTH, height * UNIT), facecolor="white")
     for panel in panels:
         box = _box(panel, height)
@@ -93,6 +93,8 @@ def _number(axes: Any, panel: Shown, series: list[tuple[Series, str]]) -> None:
 
 
 def _graph(axes: Any, panel: Shown, series: list[tuple[Series, str]], span: Span) -> None:
+    from matplotlib.ticker import MultipleLocator
+
     named = sorted(((_name(one, legend), one) for one, legend in series if one.points), key=lambda pair: pair[0])
     if panel.stacked:
         _stack(axes, named, span)
@@ -103,6 +105,7 @@ def _graph(axes: Any, panel: Shown, series: list[tuple[Series, str]], span: Span
     axes.set_title(panel.title, loc="left", fontsize=11, color=INK)
     axes.set_xlim(0, span.end - span.begin)
     _scale(axes, panel.unit)
+    axes.xaxis.set_major_locator(MultipleLocator(step((span.end - span.begin) * 8 / panel.place[2], "s")))
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         columns = 4 if max(map(len, labels)) < 13 else 3 if max(map(len, labels)) < 19 else 2
@@ -132,7 +135,6 @@ def _scale(axes: Any, unit: str) -> None:
     axes.yaxis.set_major_locator(MultipleLocator(step(high - low, unit)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 60:g} min"))
-    axes.xaxis.set_major_locator(MultipleLocator(60))
     axes.tick_params(labelsize=8.5, colors=FAINT, length=2)
     axes.grid(axis="y", color="#eaeef2", linewidth=0.8)
     axes.set_axisbelow(True)
