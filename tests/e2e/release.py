@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from cluster.rest import Api, Body, Refused
@@ -55,13 +56,15 @@ class Release:
                 return ""
             raise
 
-    def kill(self, name: str) -> None:
-        """Kill the container of a pod as a power cut does, and its pod, so that nobody starts it again there."""
+    def kill(self, name: str) -> float:
+        """Kill a pod's container as a power cut does, and the pod, so that nobody starts it again; return when it died."""
         pod = self.api.call("GET", f"{PODS}/{name}")
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         words = ("ctr", "--namespace", "k8s.io", "tasks", "kill", "--all", "--signal", "SIGKILL", container)
         run("docker", "exec", self.ground.node, *words)
+        died = time.monotonic()
         self.api.call("DELETE", f"{PODS}/{name}?gracePeriodSeconds=0")
+        return died
 
     def logs(self) -> str:
         """The last lines of every pod, for a failure."""

@@ -82,10 +82,9 @@ def test_the_leaders_death_in_the_middle(scene: Scene) -> None:
     before = {pod["metadata"]["name"] for pod in scene.release.pods()}
     leader = scene.release.leader()
     assert leader in before
-    began = time.monotonic()
-    scene.release.kill(leader)
+    died = scene.release.kill(leader)
     until(lambda: scene.release.leader() not in ("", leader), TAKEOVER_SECONDS + 10)
-    took = time.monotonic() - began
+    took = time.monotonic() - died
     print(f"{running} children were running; the standby took over after {took:.1f} s")
     assert took < TAKEOVER_SECONDS
     assert scene.release.leader() in before - {leader}, "it was the one that stood by"
