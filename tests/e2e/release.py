@@ -57,7 +57,7 @@ class Release:
             raise
 
     def kill(self, name: str) -> float:
-        """Kill a pod's container as a power cut does, and the pod, so that nobody starts it again; return when it died."""
+        """Kill a pod's container as a power cut does, and the pod, so that it stays dead; return when it died."""
         pod = self.api.call("GET", f"{PODS}/{name}")
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         words = ("ctr", "--namespace", "k8s.io", "tasks", "kill", "--all", "--signal", "SIGKILL", container)
