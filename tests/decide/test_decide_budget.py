@@ -104,6 +104,19 @@ class TestSpent:
         known.remove(newer(done))
         assert spent(known, NOW + 40) == 20
 
+    def test_a_watch_that_repeats_itself_changes_nothing(self) -> None:
+        known = world(job("old"), runs())
+        go(known, NOW)
+        live, done = known.pods["default", "old-1"], ends(known.pods["default", "old-1"], NOW + 20)
+        known.apply(job("old", {"phase": "Succeeded"}))
+        known.apply(done)
+        go(known, NOW + 100)
+        for _ in range(3):
+            known.apply(live)
+            go(known, NOW + 101)
+            known.apply(done)
+            assert spent(known, NOW + 101) == 20
+
     def test_a_start_and_an_end_that_are_heard_of_late_cost_what_they_did(self) -> None:
         waits = pod("old", queue="default")
         known = world(job("old"), waits)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 from histories import NETWORK, histories, live
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import Market
 from simulation import Simulation
@@ -20,6 +21,7 @@ from batchyard.world.views import Environment, Node, Pod, Queue
 from builders import queue
 
 SIZE = 8
+EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 8
 FAULTY = {name: NETWORK[name] for name in ("fault", "restart")}
 WINDOW = 31_536_000
 
@@ -34,6 +36,7 @@ def overlap(market: Market, back: float) -> float:
     )
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.integers(0, 1000), st.sampled_from([60, 600, 7200]), st.sampled_from(["0.002", "0.02", "5"]))
 def test_a_market_spends_no_more_than_it_has_over_restarts(seed: int, window: int, amount: str) -> None:
     rng, market, restarts = random.Random(seed), Market((SIZE,)), 0
@@ -54,6 +57,7 @@ def test_a_market_spends_no_more_than_it_has_over_restarts(seed: int, window: in
             restarts += 1
 
 
+@settings(max_examples=EXAMPLES)
 @given(histories(FAULTY))
 def test_what_is_said_to_be_spent_is_what_the_pods_cost(history: list[Any]) -> None:
     simulation = Simulation()

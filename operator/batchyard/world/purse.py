@@ -15,6 +15,7 @@ from batchyard.world.views import Key, Pod, Queue
 NOTHING = Decimal(0)
 PARTS = 48  # into which a window is cut: money leaves it part by part
 SHORTEST_PART = 10  # seconds
+LATE = 120.0  # seconds after which a pod that has ended is no longer heard of as if it lived
 _CENTS = Decimal("0.000001")
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 
@@ -23,7 +24,8 @@ _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 class Run:
     """The part of one live pod: money a second, since when it runs, and what it is expected to cost in all.
 
-    `uid` is empty until the API server has answered; `ends` is 0 where nobody knows.
+    `uid` is empty until the API server has answered; `ends` is 0 where nobody knows. What was spent before `since` was
+    counted by another operator and is not taken back.
     """
 
     uid: str
@@ -31,6 +33,7 @@ class Run:
     started: float | None = None
     ends: float = 0.0
     expected: Decimal = NOTHING  # of one that has not started
+    since: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -54,7 +57,7 @@ class Spending:
     runs: dict[Key, Run] = field(default_factory=dict)
     rate: Decimal = NOTHING  # of all that run
     awaited: Decimal = NOTHING  # what those that have not started are expected to cost
-    counted: dict[str, float] = field(default_factory=dict)  # uids of pods that ended after `told` -> when
+    counted: dict[str, float] = field(default_factory=dict)  # uids of pods that have lately ended -> when
     _pledged: Decimal = NOTHING  # rate of those whose end is expected
     _pledges: Decimal = NOTHING  # sum of these rates, each times its end
     _ends: list[tuple[float, Key, str]] = field(default_factory=list)
@@ -67,7 +70,9 @@ class Spending:
     def fork(self) -> Spending:
         """Return a copy of its own."""
         twin = Spending(self.window, self.at, self.told, self.begun, self.dirty, dict(self.parts))
-        twin.runs = {where: Run(r.uid, r.rate, r.started, r.ends, r.expected) for where, r in self.runs.items()}
+        twin.runs = {
+            where: Run(r.uid, r.rate, r.started, r.ends, r.expected, r.since) for where, r in self.runs.items()
+        }
         twin.rate, twin.awaited, twin.counted = self.rate, self.awaited, dict(self.counted)
         twin._pledged, twin._pledges, twin._ends = self._pledged, self._pledges, list(self._ends)
         return twin
@@ -109,6 +114,8 @@ class Spending:
 
     def enter(self, where: Key, run: Run) -> None:
         """Take in a live pod, for the first time or as it is now."""
+        if run.uid in self.counted:
+            return
         old = self.runs.get(where)
         if old is not None and old.uid and run.uid and old.uid != run.uid:
             self.leave(where, self.at)
@@ -119,11 +126,13 @@ class Spending:
         if old is not None:
             self.awaited -= old.expected
         self.runs[where] = run
+        # What ran before anybody here knew of it is counted until then by whoever wrote the status.
+        run.since = old.since if old is not None else self.told
         if run.started is None:
             self.awaited += run.expected
+            run.since = float(int(run.since))  # the kubelet's clock shows whole seconds
             return
-        # One that ran before anybody here knew of it is counted until then by whoever wrote the status.
-        self.spread(run.rate, run.started if old is not None else max(run.started, self.told), self.at)
+        self.spread(run.rate, max(run.started, run.since), self.at)
         self.rate += run.rate
         self.dirty = True
         self._pledge(where, run)
@@ -138,20 +147,20 @@ class Spending:
         else:
             self.spread(last.rate, max(last.started, self.told), ended)
         self.dirty = True
-        if ended > self.told:
-            self.counted[last.uid] = ended
+        if last.uid:
+            self.counted[last.uid] = max(ended, self.at)
 
-    def leave(self, where: Key, ended: float | None, last: Run | None = None) -> None:
+    def leave(self, where: Key, ended: float, last: Run | None = None) -> None:
         """Count a pod as far as it ran; `last` has its start if nobody saw it run."""
         run = self.runs.pop(where)
         if run.started is None:
             self.awaited -= run.expected
-            if last is not None and last.started is not None and ended is not None:
-                self.spread(last.rate, last.started, ended)
+            if last is not None and last.started is not None:
+                self.spread(last.rate, max(last.started, run.since), max(ended, run.since))
             return
         self._withdraw(run)
         self.rate -= run.rate
-        self.spread(run.rate, self.at, ended if ended is not None else run.started)
+        self.spread(run.rate, self.at, max(ended, min(run.since, self.at)))
 
     # What is expected
 
@@ -238,7 +247,7 @@ class Purse:
             spending.resize(spending.window)
         if stamp > spending.told:
             spending.told, spending.dirty = stamp, False
-            spending.counted = {uid: end for uid, end in spending.counted.items() if end > stamp}
+            spending.counted = {uid: end for uid, end in spending.counted.items() if end > stamp - LATE}
 
     def forget(self, queue: str) -> None:
         """Take in that a queue is gone."""
