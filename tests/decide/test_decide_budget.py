@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from batchyard.decide import decide
+from batchyard.engine.measure import Measure
 from batchyard.model.machine import Shape
 from batchyard.model.plan import Launch, Plan, Report, Tell
 from batchyard.model.resources import read
@@ -394,3 +395,20 @@ def test_a_queue_that_goes_and_comes_again_begins_anew() -> None:
     known.apply(queue(budget=budget(), uid="another"))
     assert spent(known, NOW + 70) == 0
     assert isinstance(known.queues["default"], Queue)
+
+
+def test_prometheus_is_told() -> None:
+    known = world(job("old"), runs(), queue("other"))
+    go(known, NOW)
+    go(known, NOW + 30)
+    measure = Measure(known, [])
+    measure.leads = lambda: True
+    measure.begin(lambda: 0.0)
+    try:
+        samples = [sample for family in measure.collect() for sample in family.samples]
+    finally:
+        measure.close()
+    assert {s.name: (s.labels, s.value) for s in samples if "budget" in s.name} == {
+        "batchyard_budget_amount": ({"queue": "default"}, 100),
+        "batchyard_budget_spent": ({"queue": "default"}, 30),
+    }

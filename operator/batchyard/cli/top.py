@@ -14,9 +14,9 @@ from batchyard.cli import show
 from batchyard.cli.cluster import Body, Cluster
 from batchyard.cli.errors import Unreachable
 from batchyard.cli.flags import connected, output
-from batchyard.cli.words import name, now, span
+from batchyard.cli.words import amount, money, name, now, span
 
-_QUEUES_WIDE = ("STRATEGY", "ENVIRONMENTS", "FIRST", "MESSAGE")
+_QUEUES_WIDE = ("BUDGET", "STRATEGY", "ENVIRONMENTS", "FIRST", "MESSAGE")
 _ENVIRONMENTS_WIDE = ("MIN", "FAILED", "TYPES", "MESSAGE")
 _QUEUES = ("QUEUE", "PHASE", "PRIORITY", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED", "OLDEST")
 _ENVIRONMENTS = (
@@ -111,7 +111,13 @@ def _environment(body: Body) -> list[Any]:
 def _more_of_queue(queue: Body) -> list[Any]:
     spec, status = queue["spec"], _status(queue)
     first = (status.get("front") or [{}])[0].get("job")
-    return [spec.get("strategy"), ",".join(spec.get("computeEnvironments") or ()), first, status.get("message")]
+    environments = ",".join(spec.get("computeEnvironments") or ())
+    return [_budget(status), spec.get("strategy"), environments, first, status.get("message")]
+
+
+def _budget(status: Body) -> str:
+    told = status.get("budget")
+    return f"{money(amount(told['spent']))} of {money(amount(told['amount']))}" if told else ""
 
 
 def _more_of_environment(body: Body) -> list[Any]:
