@@ -1,5 +1,7 @@
 """The store keeps the newest of everything, and nothing of what is gone."""
 
+from collections.abc import Sized
+
 import pytest
 
 from batchyard.model import labels as names
@@ -10,6 +12,7 @@ from batchyard.world.views import Job, Key, Pod, Queue, View
 from builders import (
     C8,
     NOW,
+    RUNS,
     attempt,
     definition,
     environment,
@@ -21,6 +24,7 @@ from builders import (
     newer,
     node,
     pod,
+    pool_of,
     queue,
     revision,
     running,
@@ -355,3 +359,25 @@ def test_a_job_with_recorded_attempts_is_read_into_the_store() -> None:
     known = store(job(status={"phase": "Runnable", "attempts": [attempt()]}))
     assert known.jobs["uid-job"].status.attempts[0].counted
     assert names.JOB_UID == "batchyard.dev/job-uid"
+
+
+def test_nothing_is_left_of_jobs_that_are_gone() -> None:
+    """An operator lives for months: what grows with the jobs that ever were fills its memory."""
+    known = store(*pool_of("n1"))
+    sizes = []
+    for turn in range(3):
+        for number in range(5):
+            one = job(f"j{turn}-{number}")
+            known.apply(one)
+            known.apply(pod(one, **RUNS))
+            known.apply(succeeded(one))
+            entry = attempt(1, "Completed", startedAt="2027-01-15T08:00:00Z", stoppedAt="2027-01-15T08:00:05Z")
+            ended = job(f"j{turn}-{number}", {"phase": "Succeeded", "attempts": [entry]})
+            known.apply(ended)
+            known.remove(succeeded(one))
+            known.remove(ended)
+        tables = {name: table for name, table in vars(known).items() if isinstance(table, Sized)}
+        assert tables.keys() > {"jobs", "pods", "pods_of"}
+        learnt = {"learnt": len(known.histories.learnt)}
+        sizes.append({name: len(table) for name, table in tables.items() if name != "_buried"} | learnt)
+    assert sizes[1] == sizes[2]

@@ -43,7 +43,7 @@ class Histories:
 
     samples: OrderedDict[Family, deque[float]] = field(default_factory=OrderedDict)
     costs: OrderedDict[str, deque[Decimal]] = field(default_factory=OrderedDict)  # queue -> of its attempts
-    learnt: OrderedDict[str, None] = field(default_factory=OrderedDict)  # uids: a job is learnt from once
+    learnt: dict[str, None] = field(default_factory=dict)  # uids of jobs that are there: each is learnt from once
     closed: bool = False  # what happens in a replay is no experience
 
     def learn(self, job: Job) -> None:
@@ -57,8 +57,10 @@ class Histories:
             if seconds is not None:
                 self._add(job, seconds)
                 self._price(job.spec.queue, attempt)
-        while len(self.learnt) > KINDS * SAMPLES:
-            self.learnt.popitem(last=False)
+
+    def forget(self, uid: str) -> None:
+        """Keep what a job that is gone has taught, and not its uid: nobody will tell of it again."""
+        self.learnt.pop(uid, None)
 
     def _add(self, job: Job, seconds: float) -> None:
         for family in families(job):

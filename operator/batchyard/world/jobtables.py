@@ -102,6 +102,7 @@ class JobTables(ScheduleTables):
             return
         self._count(job, None)
         self.doubtful.discard(uid)
+        self.histories.forget(uid)
         self.memo.pop(uid + CHILDREN, None)
         self._bury(uid)
         for table in (self.active, self.memo, self.noted, self.pinned, self.refusals, self.pending):
