@@ -67,7 +67,7 @@ crds: $(READY) ## Generate the CustomResourceDefinitions from the models
 	$(BIN)/python -m batchyard.model.crd crds/ charts/batchyard/files/crds
 
 test: $(READY) helm cluster node-image kwok operator-down rights ## Run all tests, on a real cluster with real nodes that is set up first
-	@KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+	@KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 LONG := tests/properties tests/crash tests/cluster/test_cluster_l_leader.py tests/cluster/test_cluster_n_arrays.py
 test-long: $(READY) helm cluster node-image kwok operator-down rights ## Run histories and crashes at full length: hours

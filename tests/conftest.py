@@ -1,4 +1,4 @@
-"""Three workers on two cores, since most tests wait; each has a cluster of its own, in which its operator leads.
+"""Four workers on two cores, since most tests wait; each has a cluster of its own, in which its operator leads.
 
 The first has that of `make cluster`; the others' are below it (.cluster/gw1, ...), and `make cluster-down` ends all.
 """
