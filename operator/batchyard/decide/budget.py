@@ -122,7 +122,8 @@ def _begin(cycle: Cycle, queue: str, spending: Spending) -> None:
 
 def _take_in(store: Store, spending: Spending, pod: Pod) -> None:
     if not pod.final:
-        spending.enter(key(pod), _run(store, pod))
+        if not spending.knows(key(pod), pod.uid, runs=started_of(pod) is not None):
+            spending.enter(key(pod), _run(store, pod))
         return
     end = judge(pod)
     each = _priced(store, pod, end.started)

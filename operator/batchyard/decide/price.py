@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources
@@ -22,6 +23,7 @@ def hourly(shape: Shape, capacity_type: str) -> Decimal:
     return Decimal(shape.spot_price_per_hour if capacity_type == "Spot" else shape.price_per_hour)
 
 
+@lru_cache(maxsize=4096)
 def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
     """Return what a pod costs a second."""
     share = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended).share_of(shape.resources)

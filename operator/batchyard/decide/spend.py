@@ -32,9 +32,10 @@ def budget_of(cycle: Cycle, queue: Queue) -> Told | None:
     if till is None:
         return queue.status.get("budget") if queue.invalid else None
     old, new = queue.status.get("budget") or {}, _told(cycle, till)
-    if _plain(old) == _plain(new) or not _is_due(cycle, queue, till):
+    same = all(old.get(name) == value for name, value in new.items() if name != "updatedAt")
+    if same or not _is_due(cycle, queue, till):
         return dict(old)
-    return new
+    return {**new, "kept": kept(till.spending) or None}
 
 
 def _told(cycle: Cycle, till: Till) -> Told:
@@ -46,7 +47,6 @@ def _told(cycle: Cycle, till: Till) -> Told:
         "forecast": _forecast(cycle, till.queue),
         "freesAt": rfc3339(at) if at < inf else None,
         "updatedAt": rfc3339(till.spending.at),
-        "kept": kept(till.spending) or None,
     }
 
 
@@ -75,10 +75,6 @@ def _was_exceeded(queue: Queue) -> bool:
     """Say whether a status tells of a budget that is spent."""
     known = queue.status.get("conditions") or ()
     return any(each.get("type") == EXCEEDED and each.get("status") == "True" for each in known)
-
-
-def _plain(told: Told) -> Told:
-    return {name: value for name, value in told.items() if value is not None and name != "updatedAt"}
 
 
 def budget_condition(cycle: Cycle, queue: Queue) -> list[dict[str, Any]]:

@@ -112,6 +112,11 @@ class Spending:
 
     # Pods
 
+    def knows(self, where: Key, uid: str, *, runs: bool) -> bool:
+        """Say whether a live pod is counted as it is already."""
+        run = self.runs.get(where)
+        return run is not None and run.uid == uid and (run.running or not runs)
+
     def enter(self, where: Key, run: Run) -> None:
         """Take in a live pod, for the first time or as it is now."""
         if run.uid in self.counted:
