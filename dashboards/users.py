@@ -54,6 +54,9 @@ _MONEY = (
     lines("Part of the cost that was wasted", "Spent on attempts that did not succeed.", "percentunit",
           (('sum by (queue) (rate(batchyard_wasted_cost_total{queue=~"$queue"}[$__rate_interval]))'
            ' / sum by (queue) (rate(batchyard_cost_total{queue=~"$queue"}[$__rate_interval]))'), "{{queue}}")),
+    lines("Part of the budget that is spent", "Within its window, of queues with spec.budget.", "percentunit",
+          (('max by (queue) (batchyard_budget_spent{queue=~"$queue"})'
+            ' / max by (queue) (batchyard_budget_amount{queue=~"$queue"})'), "{{queue}}")),
 )  # fmt: skip
 _SHARING = (
     lines("What shares have used", "vCPU seconds, older ones counting less; who has used least is next.", "short",

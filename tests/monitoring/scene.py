@@ -58,7 +58,8 @@ class Scene:
         spec = {"shareDecaySeconds": 120, "shares": weights}
         lab.api.create({"kind": "SchedulingPolicy", "metadata": {"name": lab.named("fair")}, "spec": spec})
         lab.consumable("licence", _LICENCES)
-        lab.queue("batch", "spot", "on-demand")
+        budget = {"amount": "0.10", "windowSeconds": 3600, "onExceeded": "Notify"}
+        lab.queue("batch", "spot", "on-demand", budget=budget)
         lab.queue("teams", "on-demand", schedulingPolicy=lab.named("fair"), priority=5)
         lab.queue("gpu", "scarce")
         lab.job("too-large", "batch", template=simulated(cpu="64"))
