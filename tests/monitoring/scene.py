@@ -13,7 +13,7 @@ from typing import Any
 
 from cluster.lab import Lab, cluster_directory, operator_kubeconfig, sweep
 from cluster.operator_process import Operator
-from cluster.recorder import Recorder
+from cluster.recorder import PodRun, Recorder
 from cluster.rest import Api, Refused, until
 from cluster.specs_of_jobs import managed, shape, simulated
 
@@ -62,6 +62,7 @@ class Scene:
         lab.queue("batch", "spot", "on-demand", budget=budget)
         lab.queue("teams", "on-demand", schedulingPolicy=lab.named("fair"), priority=5)
         lab.queue("gpu", "scarce")
+        lab.job("stopped", "teams", template=simulated(600_000), share="team-a")
         lab.job("too-large", "batch", template=simulated(cpu="64"))
         lab.job("nowhere", "gpu", template=simulated())
 
@@ -97,13 +98,12 @@ class Scene:
 
     def stop(self) -> None:
         """Have a job that runs be stopped by its user."""
-        name = self._job(f"w{self.waves}-stopped", "teams", simulated(600_000), share="team-a")
-        self.lab.phase(name, "Running", seconds=60)
-        self.lab.api.patch("Job", name, {"spec": {"stop": {"mode": "Terminate"}}}, self.lab.namespace)
+        until(lambda: any(p.name.startswith("stopped-") and p.phase == "Running" for p in self._pods()), 120)
+        self.lab.api.patch("Job", "stopped", {"spec": {"stop": {"mode": "Terminate"}}}, self.lab.namespace)
 
     def reclaim(self) -> bool:
         """Give the notice to a spot node that has long work before it; say whether there was one."""
-        pods = [pod for pod in reversed(list(self.lab.recorder.pods.values())) if "-long-" in pod.name]
+        pods = [pod for pod in reversed(self._pods()) if "-long-" in pod.name]
         at_work = [pod.node for pod in pods if pod.phase == "Running" and not pod.over]
         spot = {body["metadata"]["name"]: body for body in self.lab.nodes("spot")}
         node = next((name for name in at_work if name in spot), None)
@@ -111,6 +111,9 @@ class Scene:
             taints = [*(spot[node]["spec"].get("taints") or ()), _NOTICE]
             self.lab.api.patch("Node", node, {"spec": {"taints": taints}})
         return node is not None
+
+    def _pods(self) -> list[PodRun]:
+        return [pod for pod in list(self.lab.recorder.pods.values()) if pod.namespace == self.lab.namespace]
 
     def _job(self, name: str, queue: str, template: dict[str, Any], **spec: Any) -> str:
         return self.lab.job(name, queue, template=template, **spec)
