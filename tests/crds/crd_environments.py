@@ -32,8 +32,8 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("minVCpus", 17, "spec.minVCpus is above spec.maxVCpus; lower the one or raise the other"),
     ("minVCpus", -1, "spec.minVCpus in body should be greater than or equal to 0"),
     ("maxVCpus", None, "spec.maxVCpus is missing"),
-    ("allocationStrategy", "BestFit", "spec.allocationStrategy can only be BestFitProgressive in this version"),
-    ("maxPricePercent", 50, f"spec.maxPricePercent {_LATER}leave it out"),
+    ("allocationStrategy", "SpotCapacityOptimized", "spec.allocationStrategy of spot is for environments with"),
+    ("maxPricePercent", 50, "spec.maxPricePercent bounds spot prices, so it is for environments with capacityType: Spot"),
     ("scaleDownDelaySeconds", -1, "scaleDownDelaySeconds in body should be greater than or equal to 0"),
     ("nodeStartTimeoutSeconds", 9, "nodeStartTimeoutSeconds in body should be greater than or equal to 10"),
     (

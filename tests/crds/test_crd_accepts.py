@@ -139,3 +139,9 @@ def test_kubectl_explains(server: Server, kubeconfig: str, kubectl: str, path: s
     explained = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "<no description>" not in explained
     assert "AWS:" in explained
+
+
+def test_an_environment_on_spot_may_weigh_price_and_capacity(server: Server) -> None:
+    chosen = {"capacityType": "Spot", "allocationStrategy": "SpotPriceCapacityOptimized", "maxPricePercent": 60}
+    accepted = server.create(COMPUTE_ENVIRONMENT, {**GOOD[COMPUTE_ENVIRONMENT], **chosen})["spec"]
+    assert {field: accepted[field] for field in chosen} == chosen

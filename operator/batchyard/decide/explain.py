@@ -16,7 +16,7 @@ from batchyard.world.views import Node
 _RANK = (
     "NodesStarting", "AtMaxVCpus", "NodesBusy", "BehindOthers", "InsufficientCapacity", "SpotFirst",
     "BudgetExceeded",
-    "EnvironmentDisabled", "EnvironmentInvalid", "EnvironmentDeleting", "NoMatchingNode", "JobTooLarge",
+    "EnvironmentDisabled", "EnvironmentInvalid", "EnvironmentDeleting", "PriceTooHigh", "NoMatchingNode", "JobTooLarge",
     "CapacityTypeMismatch", "EnvironmentNotFound",
 )  # fmt: skip
 _WAITS = frozenset({"AtMaxVCpus", "NodesBusy"})  # room will come when something ends; the place in line is held
@@ -69,6 +69,7 @@ _SENTENCES = {
     "NodesBusy": "the nodes of {name!r} are busy: needs {need}, the emptiest has {have} free",
     "BehindOthers": "{name!r} is full and {have}",
     "InsufficientCapacity": "{name!r} could not get {need}: {have}",
+    "PriceTooHigh": "{name!r} launches no {need}: {have}",
     "SpotFirst": "{name!r} is on-demand, which is for later: {have}",
     "BudgetExceeded": "{name!r} is on-demand, and {have}",
     "EnvironmentDisabled": "{name!r} is disabled (spec.state)",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 
+from batchyard.decide.allocate import Cost, cost, excess, is_within, waits_for_best
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Verdict
 from batchyard.decide.interrupt import node_trouble
@@ -32,22 +33,37 @@ def grow(cycle: Cycle, pool: Pool, upcoming: Sequence[Ask]) -> Slot | Verdict:
     needs = upcoming[0].needs
     fitting = [shape for shape in pool.environment.shapes if shape_fits(cycle.store, pool, shape, needs)]
     if not fitting:
-        what = ", ".join(f"{label}={value}" for label, value in needs.selector) or str(needs.requests)
-        return Verdict(pool.environment.name, "NoMatchingNode", f"a new node would not have {what}")
+        return _unfit(cycle, pool, needs)
     affordable = [shape for shape in fitting if pool.vcpus + shape.resources.cpu <= pool.limit]
     if not affordable:
         free = max(pool.limit - pool.vcpus, 0) // 1000
         have = f"{free} of {pool.environment.max_vcpus} vCPUs left to add"
         return Verdict(pool.environment.name, "AtMaxVCpus", f"a node of {_cheapest(fitting, pool)}", have)
     available = [shape for shape in affordable if is_available(cycle, pool, shape)]
-    if not available:
+    waits = waits_for_best(pool.environment)
+    if not available and not waits:
         return _stock_out(cycle, pool, affordable)
-    shape = min(available, key=lambda shape: _rank(cycle.store, pool, shape, upcoming))
-    return _plan(cycle, pool, shape)
+    shape = min(affordable if waits else available, key=lambda shape: _rank(cycle, pool, shape, upcoming))
+    return _plan(cycle, pool, shape) if shape in available else _stock_out(cycle, pool, [shape])
+
+
+def _unfit(cycle: Cycle, pool: Pool, needs: Needs) -> Verdict:
+    """Say why no new node can take the pod: none would be what it wants, or those that would are too dear."""
+    name, store = pool.environment.name, cycle.store
+    dear = [shape for shape in pool.environment.shapes if _takes(store, pool, shape, needs)]
+    if dear:
+        shape = min(dear, key=lambda shape: hourly(shape, "Spot"))
+        return Verdict(name, "PriceTooHigh", "node that it fits", excess(pool.environment, shape))
+    what = ", ".join(f"{label}={value}" for label, value in needs.selector) or str(needs.requests)
+    return Verdict(name, "NoMatchingNode", f"a new node would not have {what}")
 
 
 def shape_fits(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
-    """Say whether an empty node of this shape could take the pod."""
+    """Say whether an empty node of this shape could take the pod, and may be launched at its price."""
+    return is_within(pool.environment, shape) and _takes(store, pool, shape, needs)
+
+
+def _takes(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
     environment = pool.environment
     return (
         needs.requests.fits(capacity(store, environment, shape))
@@ -72,11 +88,16 @@ def _stock_out(cycle: Cycle, pool: Pool, shapes: Sequence[Shape]) -> Verdict:
     for refusal in refusals:
         cycle.plan.wake_at(refusal.until)
     tried = ", ".join(shape.name for shape in shapes)
-    return Verdict(pool.environment.name, "InsufficientCapacity", f"a node of {tried}", refusals[0].message)
+    said = dict.fromkeys(refusal.message for refusal in refusals)  # most often the same of all
+    if len(said) > 1:
+        said = dict.fromkeys(f"{s.name}: {refusal.message}" for s, refusal in zip(shapes, refusals, strict=True))
+    waits = " (BestFit waits for the cheapest)" if waits_for_best(pool.environment) else ""
+    return Verdict(pool.environment.name, "InsufficientCapacity", f"a node of {tried}", "; ".join(said) + waits)
 
 
-def _rank(store: Store, pool: Pool, shape: Shape, upcoming: Sequence[Ask]) -> tuple[Decimal, int, str]:
-    """Price per unit of waiting work that a node would hold; ties go to the smaller shape."""
+def _rank(cycle: Cycle, pool: Pool, shape: Shape, upcoming: Sequence[Ask]) -> tuple[Cost, int, str]:
+    """Cost per unit of waiting work that a node would hold; ties go to the smaller shape."""
+    store = cycle.store
     free, work = capacity(store, pool.environment, shape), Decimal(0)
     for ask in upcoming[:LOOK_AHEAD]:
         if not _wants(store, ask, pool):
@@ -85,8 +106,8 @@ def _rank(store: Store, pool: Pool, shape: Shape, upcoming: Sequence[Ask]) -> tu
         size = max(Decimal(requests.cpu) / 1000, Decimal(requests.memory) / (4 * _GIB), Decimal("0.01"))
         while left and requests.fits(free):
             free, work, left = free - requests, work + size, left - 1
-    price = hourly(shape, pool.environment.capacity_type)
-    return (price / work if work else price, shape.resources.cpu, shape.name)
+    before, price = cost(cycle, pool.environment, shape)
+    return (before, price / work if work else price), shape.resources.cpu, shape.name
 
 
 def _wants(store: Store, ask: Ask, pool: Pool) -> bool:
@@ -139,19 +160,25 @@ def keep_minimum(cycle: Cycle, pool: Pool) -> None:
     while pool.vcpus - pool.leaving + pool.coming < environment.min_vcpus * 1000:
         shapes = [
             shape for shape in environment.shapes
-            if 0 < shape.resources.cpu <= pool.limit - pool.vcpus and is_available(cycle, pool, shape)
+            if 0 < shape.resources.cpu <= pool.limit - pool.vcpus and is_within(environment, shape)
         ]  # fmt: skip
+        if not waits_for_best(environment):
+            shapes = [shape for shape in shapes if is_available(cycle, pool, shape)]
         if not shapes:
             return
         if len(pool.planned) >= MOST_AT_ONCE:
             cycle.plan.wake_at(cycle.now + 1)
             return
         missing = environment.min_vcpus * 1000 - (pool.vcpus - pool.leaving + pool.coming)
-        _plan(cycle, pool, min(shapes, key=lambda s: (_per_vcpu(s, environment.capacity_type, missing), s.name)))
+        shape = min(shapes, key=lambda shape: (_per_vcpu(cycle, pool, shape, missing), shape.name))
+        if not is_available(cycle, pool, shape):
+            return
+        _plan(cycle, pool, shape)
 
 
-def _per_vcpu(shape: Shape, capacity_type: str, missing: int) -> Decimal:
-    return hourly(shape, capacity_type) / max(min(shape.resources.cpu, missing), 1)
+def _per_vcpu(cycle: Cycle, pool: Pool, shape: Shape, missing: int) -> Cost:
+    before, price = cost(cycle, pool.environment, shape)
+    return before, price / max(min(shape.resources.cpu, missing), 1)
 
 
 def shrink(cycle: Cycle, pool: Pool) -> None:

@@ -66,10 +66,17 @@ class ComputeEnvironmentSpec(ApiModel):
             "minVCpus",
         ),
         Rule(
-            "self.allocationStrategy == 'BestFitProgressive'",
-            "spec.allocationStrategy can only be BestFitProgressive in this version of Batchyard; leave it out",
-            lambda e: e.allocation_strategy == "BestFitProgressive",
+            "!self.allocationStrategy.startsWith('Spot') || self.capacityType == 'Spot'",
+            "spec.allocationStrategy of spot is for environments with capacityType: Spot; choose BestFit or "
+            "BestFitProgressive",
+            lambda e: not e.allocation_strategy.startswith("Spot") or e.capacity_type == "Spot",
             "allocationStrategy",
+        ),
+        Rule(
+            "self.maxPricePercent == 100 || self.capacityType == 'Spot'",
+            "spec.maxPricePercent bounds spot prices, so it is for environments with capacityType: Spot; leave it out",
+            lambda e: e.max_price_percent == 100 or e.capacity_type == "Spot",
+            "maxPricePercent",
         ),
         Rule(
             "self.type == oldSelf.type",
@@ -124,8 +131,18 @@ class ComputeEnvironmentSpec(ApiModel):
         "BestFit", "BestFitProgressive", "SpotPriceCapacityOptimized", "SpotCapacityOptimized"
     ] = Field(
         default="BestFitProgressive",
-        description="How a shape is chosen. BestFitProgressive (default, and the only one in this version): the "
-        "cheapest that fits; when that cannot be had, the next. AWS: allocationStrategy.",
+        description="How a shape is chosen. BestFitProgressive (default): the cheapest for the Jobs that wait; when "
+        "that cannot be had, the next. BestFit: the cheapest, and wait for it when it cannot be had. "
+        "SpotCapacityOptimized: first the shapes that have least been reclaimed or refused within the last hour. "
+        "SpotPriceCapacityOptimized: each such event makes a shape count as 25 % dearer. The last two need "
+        "capacityType: Spot. AWS: allocationStrategy.",
+    )
+    max_price_percent: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="Shapes whose spot price is above so many % of their on-demand price are not launched, 1 to 100, "
+        "100 by default; shapes without pricePerHour always are. Example: 60. AWS: bidPercentage.",
     )
     scale_down_delay_seconds: int = Field(
         default=60,

@@ -7,9 +7,7 @@ def _later(path: str, type_: str, advice: str) -> Later:
     return Later(path.rsplit(".", 1)[-1], type_, f"{path} is not available in this version of Batchyard; {advice}")
 
 
-COMPUTE_ENVIRONMENT = (
-    _later("spec.maxPricePercent", "integer", "leave it out: prices are those of spec.instanceTypes"),
-)
+COMPUTE_ENVIRONMENT: tuple[Later, ...] = ()
 PROVIDER = (
     _later("spec.provider.karpenter", "object", "use provider.docker, provider.simulated or type: Unmanaged"),
     _later("spec.provider.clusterAPI", "object", "use provider.docker, provider.simulated or type: Unmanaged"),

@@ -15,6 +15,7 @@ from batchyard.world.podtables import PodTables
 from batchyard.world.versions import drop, keep
 from batchyard.world.views import Environment, Node
 
+_RECLAIMS = 100  # of one instance type whose times are remembered
 _FORMER = 10_000  # nodes that are gone whose instance type is remembered
 
 
@@ -36,6 +37,8 @@ class NodeTables(PodTables):
         self.noticed: set[str] = set()  # nodes that have got a reclaim notice
         self.interruptions: Counter[str] = Counter()  # environment -> how many of its nodes ever got one
         self.reclaims: dict[str, tuple[int, float]] = {}  # environment -> interruptions, and when decide saw the latest
+        # (environment, instance type) -> when its nodes got one, the latest last
+        self.lost: defaultdict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=_RECLAIMS))
         # nodes that are gone -> instance type, for their price
         self.former_types: OrderedDict[str, str] = OrderedDict()
 
@@ -48,15 +51,17 @@ class NodeTables(PodTables):
         if old is None or (old.taints, old.ready) != (node.taints, node.ready):
             self.touch_node(node.name)
             if any(taint.key in NOTICES for taint in node.taints):
-                self._notice(node.name, node.environment)
+                self._notice(node.name, node.environment, node.labels.get(INSTANCE_TYPE, ""))
         if node.ready:
             self.seen_ready.add(node.name)
         self.learn_overhead(node.name)
 
-    def _notice(self, node: str, environment: str) -> None:
+    def _notice(self, node: str, environment: str, instance_type: str) -> None:
         if environment and node not in self.noticed:
             self.noticed.add(node)
             self.interruptions[environment] += 1
+            seen = max(self.observed_at.values(), default=0.0)  # providers are looked at every few seconds
+            self.lost[environment, instance_type].append(seen)
 
     def learn_overhead(self, name: str) -> None:
         """Take from a Ready node what its kind keeps for itself and for pods that are not ours (DaemonSets)."""
@@ -103,6 +108,7 @@ class NodeTables(PodTables):
         A machine younger than the observation stays: it was ordered meanwhile.
         """
         seen = {machine.name: machine for machine in machines}
+        self.observed_at[provider] = at
         kinds = {name for name, view in self.environments.items() if view.provider == provider}
         for name, machine in list(self.machines.items()):
             if machine.environment in kinds and name not in seen and machine.launched_at < at:
@@ -114,8 +120,7 @@ class NodeTables(PodTables):
                 self.machines[name] = machine
                 self.touch_node(name)
                 if machine.state is MachineState.Interrupted:
-                    self._notice(name, machine.environment)
-        self.observed_at[provider] = at
+                    self._notice(name, machine.environment, machine.instance_type)
         for name in [name for name in (*self.live_on, *self.kept_by) if name not in self.nodes]:
             self.touch_node(name)
 

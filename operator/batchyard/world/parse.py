@@ -148,6 +148,8 @@ def environment(body: Body) -> Environment:
         min_vcpus=spec.min_vcpus,
         max_vcpus=spec.max_vcpus or 0,
         shapes=tuple(_shape(item) for item in raw.get("instanceTypes") or ()),
+        strategy=str(spec.allocation_strategy),
+        max_price_percent=spec.max_price_percent,
         scale_down_delay=spec.scale_down_delay_seconds,
         node_start_timeout=spec.node_start_timeout_seconds,
         labels=dict(template.labels or {}) if template else {},

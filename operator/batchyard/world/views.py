@@ -206,6 +206,8 @@ class Environment(View, frozen=True, kw_only=True, gc=False):
     min_vcpus: int = 0
     max_vcpus: int = 0
     shapes: tuple[Shape, ...] = ()
+    strategy: str = "BestFitProgressive"
+    max_price_percent: int = 100  # of the on-demand price: spot shapes above it are not launched
     scale_down_delay: float = 60.0
     node_start_timeout: float = 600.0
     labels: dict[str, str] = {}
