@@ -33,7 +33,7 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("minVCpus", -1, "spec.minVCpus in body should be greater than or equal to 0"),
     ("maxVCpus", None, "spec.maxVCpus is missing"),
     ("allocationStrategy", "SpotCapacityOptimized", "spec.allocationStrategy of spot is for environments with"),
-    ("maxPricePercent", 50, "spec.maxPricePercent bounds spot prices, so it is for environments with capacityType: Spot"),
+    ("maxPricePercent", 50, "spec.maxPricePercent bounds spot prices, so it is for environments with"),
     ("scaleDownDelaySeconds", -1, "scaleDownDelaySeconds in body should be greater than or equal to 0"),
     ("nodeStartTimeoutSeconds", 9, "nodeStartTimeoutSeconds in body should be greater than or equal to 10"),
     (

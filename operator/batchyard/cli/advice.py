@@ -48,7 +48,8 @@ _ENVIRONMENT = {
     "EnvironmentDeleting": "name another environment in spec.computeEnvironments of JobQueue {queue}",
     "EnvironmentInvalid": "ComputeEnvironment {environment} has to be mended: kubectl describe ce {environment}",
     "EnvironmentNotFound": "create ComputeEnvironment {environment}, or take it out of JobQueue {queue}",
-    "PriceTooHigh": "raise spec.maxPricePercent of ComputeEnvironment {environment}, or name another in JobQueue {queue}",
+    "PriceTooHigh": "raise spec.maxPricePercent of ComputeEnvironment {environment}, "
+    "or name another environment in JobQueue {queue}",
     "NoMatchingNode": "add the label or the toleration, or a node that has it to {environment}",
     "JobTooLarge": f"{_LOWER}, or add a larger instance type to {{environment}}",
     "CapacityTypeMismatch": "submit it with another spec.capacityType, or add such an environment to JobQueue {queue}",

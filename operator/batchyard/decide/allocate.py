@@ -41,6 +41,12 @@ def risk(cycle: Cycle, environment: Environment, shape: Shape) -> int:
     return reclaims + (refusal.tries if refusal is not None and refusal.until > cycle.now - LATELY else 0)
 
 
+def is_available(cycle: Cycle, environment: Environment, shape: Shape) -> bool:
+    """Say whether the provider has not lately said that it has none of this shape."""
+    refusal = cycle.store.unavailable.get((environment.name, shape.name))
+    return refusal is None or refusal.until <= cycle.now
+
+
 def is_within(environment: Environment, shape: Shape) -> bool:
     """Say whether a shape's spot price is within maxPricePercent of its on-demand price; any is of an unknown one."""
     if environment.capacity_type != "Spot":
@@ -55,4 +61,3 @@ def excess(environment: Environment, shape: Shape) -> str:
     percent = f"{spot * 100 / full:.1f}".removesuffix(".0")
     limit = f"maxPricePercent is {environment.max_price_percent}"
     return f"{shape.name} costs {spot} on spot, {percent} % of {full} on demand, and {limit}"
-

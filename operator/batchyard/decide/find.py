@@ -14,12 +14,14 @@ from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.escalate import rules_of
 from batchyard.decide.explain import Outlook, Verdict, outlook, too_large
 from batchyard.decide.gang_place import Search, gang_too_large, gather
+from batchyard.decide.layout import Layout, lay_out
 from batchyard.decide.make_way import make_way
 from batchyard.decide.needs import SPOT_FIRST, Needs, Taste
 from batchyard.decide.order import upcoming
 from batchyard.decide.room import Pool, best
-from batchyard.decide.scale import LOOK_AHEAD, grow
+from batchyard.decide.scale import LOOK_AHEAD, add, grow
 from batchyard.decide.slots import Slot
+from batchyard.decide.wanted import wanted
 from batchyard.world.views import Environment
 
 Kind = tuple[Hashable, float]
@@ -64,6 +66,7 @@ class Places:
     heads: dict[str, Reservation] = field(default_factory=dict)  # by environment: of the first that found no room there
     keepers: set[int] = field(default_factory=set)  # the asks that `heads` are of
     reclaimed: frozenset[str] = frozenset()  # environments of which a node was reclaimed lately
+    layouts: dict[str, Layout] = field(default_factory=dict)  # by environment
     strict: dict[str, Ask] = field(default_factory=dict)  # StrictFIFO queue -> the first that does not start now
 
     def upcoming(self, ask: Ask) -> Sequence[Ask]:
@@ -180,16 +183,48 @@ def _room(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Claim | Verdict
         return _gathered(Search(places.cycle, pool, ask, places.upcoming(ask)), taste)
     if pool.limit and pool.used + needs.requests.cpu > pool.limit:
         return too_large(store, pool, needs) or _at_limit(pool, needs)
-    slot = best([*pool.slots, *pool.planned], needs, taste)
+    slot = _free(places, pool, ask, taste) or _laid_out(places, pool, ask, taste)
     if slot is not None:
         return Claim(pool, slot)
     unfit = too_large(store, pool, needs)
     if unfit is not None:
         return unfit
-    grown = grow(places.cycle, pool, places.upcoming(ask)) if environment.managed else None
-    if isinstance(grown, Slot):
-        return Claim(pool, grown)
-    return grown or Verdict(environment.name, "NodesBusy", str(needs.requests), _largest_free(pool))
+    if not environment.managed:
+        return Verdict(environment.name, "NodesBusy", str(needs.requests), _largest_free(pool))
+    grown = _grown(places, pool, ask, taste)
+    return Claim(pool, grown) if isinstance(grown, Slot) else grown
+
+
+def _free(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Slot | None:
+    """Return room on a node that is ready, or what is kept for the pod or for nobody on one that is not."""
+    name = pool.environment.name
+    if name not in places.layouts:
+        slot = best([*pool.slots, *pool.planned], ask.needs, taste)
+        if not pool.environment.managed or (slot is not None and slot.ready):
+            return slot
+        places.layouts[name] = lay_out(places.cycle, pool, lambda: wanted(places.cycle, places.pools, pool, ask))
+    return places.layouts[name].slot(ask.needs, taste)
+
+
+def _laid_out(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Slot | None:
+    """Launch the node that was laid out for the pod; return its room, None if there is no such node to be had."""
+    layout = places.layouts.get(pool.environment.name)
+    node = layout.plan(ask.needs) if layout is not None else None
+    planned = add(places.cycle, pool, node.shape) if node is not None else None
+    if layout is None or node is None or planned is None:
+        return None
+    layout.add(planned, node)
+    return layout.slot(ask.needs, taste) or planned
+
+
+def _grown(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Slot | Verdict:
+    """Launch a node that was not laid out, but only if nobody's seat is left to take."""
+    layout = places.layouts[pool.environment.name]
+    robbed = layout.robbed(ask.needs, taste)
+    grown = robbed or grow(places.cycle, pool, places.upcoming(ask))
+    if robbed is None and isinstance(grown, Slot):
+        layout.add(grown, None)
+    return grown
 
 
 def _gathered(search: Search, taste: Taste) -> Claim | Verdict:

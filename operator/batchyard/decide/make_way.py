@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from batchyard.decide.allocate import is_available
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Verdict
 from batchyard.decide.gang_place import Search, lacking, present
 from batchyard.decide.needs import Needs
 from batchyard.decide.room import Pool, has_jobs
-from batchyard.decide.scale import is_available, shape_fits, unrecorded
+from batchyard.decide.scale import shape_fits, unrecorded
 from batchyard.decide.slots import Slot
 
 
@@ -45,7 +46,9 @@ def _wanted(cycle: Cycle, pool: Pool, ask: Ask) -> tuple[frozenset[str], int]:
 
 def _smallest(cycle: Cycle, pool: Pool, needs: Needs) -> int:
     shapes = pool.environment.shapes
-    fitting = [s for s in shapes if shape_fits(cycle.store, pool, s, needs) and is_available(cycle, pool, s)]
+    fitting = [
+        s for s in shapes if shape_fits(cycle.store, pool, s, needs) and is_available(cycle, pool.environment, s)
+    ]
     return min((shape.resources.cpu for shape in fitting), default=0)
 
 

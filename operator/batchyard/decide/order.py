@@ -66,8 +66,14 @@ def waiting(cycle: Cycle, queue: str) -> Iterator[Ask]:
 
 def upcoming(cycle: Cycle, most: int) -> list[Ask]:
     """Return the asks that come next in this decision, by rank, so many at most."""
+    return list(following(cycle, most))
+
+
+def following(cycle: Cycle, most: int) -> Iterator[Ask]:
+    """Yield what `upcoming` returns."""
     rests = heapq.merge(*(row.rest(most) for row in cycle.rows), key=itemgetter(0))
-    return [ask for _, ask in islice(rests, most)]
+    for _, ask in islice(rests, most):
+        yield ask
 
 
 def _foreseen(cycle: Cycle, rows: list[Row]) -> Iterator[Ask]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 
-from batchyard.decide.allocate import Cost, cost, excess, is_within, waits_for_best
+from batchyard.decide.allocate import Cost, cost, excess, is_available, is_within, waits_for_best
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Verdict
 from batchyard.decide.interrupt import node_trouble
@@ -28,6 +28,13 @@ _NOT_READY_SECONDS = {"Spot": 5.0, "OnDemand": 60.0}  # after the API server not
 _GIB = 2**30
 
 
+def add(cycle: Cycle, pool: Pool, shape: Shape) -> Slot | None:
+    """Plan one more node of a shape, None if it cannot be had now."""
+    if pool.vcpus + shape.resources.cpu > pool.limit or not is_available(cycle, pool.environment, shape):
+        return None
+    return _plan(cycle, pool, shape)
+
+
 def grow(cycle: Cycle, pool: Pool, upcoming: Sequence[Ask]) -> Slot | Verdict:
     """Plan one more node for the first of `upcoming`; say why not when none can be had."""
     needs = upcoming[0].needs
@@ -39,11 +46,12 @@ def grow(cycle: Cycle, pool: Pool, upcoming: Sequence[Ask]) -> Slot | Verdict:
         free = max(pool.limit - pool.vcpus, 0) // 1000
         have = f"{free} of {pool.environment.max_vcpus} vCPUs left to add"
         return Verdict(pool.environment.name, "AtMaxVCpus", f"a node of {_cheapest(fitting, pool)}", have)
-    available = [shape for shape in affordable if is_available(cycle, pool, shape)]
+    available = [shape for shape in affordable if is_available(cycle, pool.environment, shape)]
     waits = waits_for_best(pool.environment)
     if not available and not waits:
         return _stock_out(cycle, pool, affordable)
-    shape = min(affordable if waits else available, key=lambda shape: _rank(cycle, pool, shape, upcoming))
+    choice = affordable if waits else available
+    shape = min(choice, key=lambda shape: _rank(cycle, pool, shape, upcoming))
     return _plan(cycle, pool, shape) if shape in available else _stock_out(cycle, pool, [shape])
 
 
@@ -63,6 +71,16 @@ def shape_fits(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
     return is_within(pool.environment, shape) and _takes(store, pool, shape, needs)
 
 
+def has_room_for(cycle: Cycle, pool: Pool, needs: Needs) -> bool:
+    """Say whether a node for the pod could be launched now."""
+    return any(
+        pool.vcpus + shape.resources.cpu <= pool.limit
+        and is_available(cycle, pool.environment, shape)
+        and shape_fits(cycle.store, pool, shape, needs)
+        for shape in pool.environment.shapes
+    )
+
+
 def _takes(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
     environment = pool.environment
     return (
@@ -75,12 +93,6 @@ def _takes(store: Store, pool: Pool, shape: Shape, needs: Needs) -> bool:
 def _cheapest(shapes: Sequence[Shape], pool: Pool) -> str:
     shape = min(shapes, key=lambda shape: shape.resources.cpu)
     return f"{shape.resources.cpu // 1000} vCPUs ({shape.name})"
-
-
-def is_available(cycle: Cycle, pool: Pool, shape: Shape) -> bool:
-    """Say whether the provider has not lately said that it has none of this shape."""
-    refusal = cycle.store.unavailable.get((pool.environment.name, shape.name))
-    return refusal is None or refusal.until <= cycle.now
 
 
 def _stock_out(cycle: Cycle, pool: Pool, shapes: Sequence[Shape]) -> Verdict:
@@ -139,8 +151,9 @@ def _plan(cycle: Cycle, pool: Pool, shape: Shape) -> Slot:
 def _machine_name(cycle: Cycle, pool: Pool) -> str:
     """A name that no other node ever had: the environment, the time in milliseconds, a counter."""
     stem, store = f"{names.machine_stem(pool.environment.name)}-{_base36(int(cycle.now * 1000))}", cycle.store
-    taken = (store.machines, store.nodes, store.retiring, {slot.name for slot in pool.planned})
-    candidates = (f"{stem}-{number}" for number in count(len(pool.planned)))
+    taken = (store.machines, store.nodes, store.retiring)
+    last = int(pool.planned[-1].name.rpartition("-")[2]) if pool.planned else -1  # the highest of this decision
+    candidates = (f"{stem}-{number}" for number in count(last + 1))
     return next(name for name in candidates if not any(name in table for table in taken))
 
 
@@ -163,7 +176,7 @@ def keep_minimum(cycle: Cycle, pool: Pool) -> None:
             if 0 < shape.resources.cpu <= pool.limit - pool.vcpus and is_within(environment, shape)
         ]  # fmt: skip
         if not waits_for_best(environment):
-            shapes = [shape for shape in shapes if is_available(cycle, pool, shape)]
+            shapes = [shape for shape in shapes if is_available(cycle, pool.environment, shape)]
         if not shapes:
             return
         if len(pool.planned) >= MOST_AT_ONCE:
@@ -171,7 +184,7 @@ def keep_minimum(cycle: Cycle, pool: Pool) -> None:
             return
         missing = environment.min_vcpus * 1000 - (pool.vcpus - pool.leaving + pool.coming)
         shape = min(shapes, key=lambda shape: (_per_vcpu(cycle, pool, shape, missing), shape.name))
-        if not is_available(cycle, pool, shape):
+        if not is_available(cycle, pool.environment, shape):
             return
         _plan(cycle, pool, shape)
 

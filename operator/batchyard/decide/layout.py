@@ -1,0 +1,216 @@
+"""Who is to sit where on nodes that are coming or must come: seats for all that wait, laid out at once.
+
+A node that is ready is filled in order, at once. For the others there is time: the whole set of waiting pods is packed
+on those that are on their way, and the rest on shapes to be launched. A seat is advice, not a right: who has none takes
+what is free before a node is launched for him that no seat needs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, log2
+
+from batchyard.decide.allocate import cost, is_available, is_within, waits_for_best
+from batchyard.decide.cycle import Cycle
+from batchyard.decide.needs import Needs, Taste, selects, tolerates
+from batchyard.decide.pack import Kind, Lot, Packing, Pattern, Vector
+from batchyard.decide.room import Pool, best, capacity, shape_labels
+from batchyard.decide.slots import Slot
+from batchyard.model.machine import Shape
+from batchyard.model.resources import NOTHING, Resources
+
+MOST_LOTS = 300  # of more different sizes, those that are about the same are packed as the largest of them
+_DEARER = 1000.0  # where capacity comes first, what each loss multiplies a shape's price by
+Wanted = Mapping[Needs, int]
+
+
+@dataclass(slots=True)
+class Node:
+    """A node to be launched: its shape, and who is to sit on it."""
+
+    shape: Shape
+    seats: dict[Needs, int]
+    launched: bool = False
+
+
+@dataclass(slots=True)
+class Layout:
+    """The seats of one environment in one decision; room only shrinks, so what was looked at once is not again."""
+
+    pool: Pool
+    ready: list[Slot]
+    away: list[Slot]  # not ready: there already, then planned
+    seats: defaultdict[Needs, list[Slot]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[str, Resources] = field(default_factory=dict)  # by node, for its seats
+    plans: defaultdict[Needs, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    full: set[Needs] = field(default_factory=set)  # who found no node that is ready
+    seen: dict[tuple[Needs, bool], int] = field(default_factory=dict)  # how many of `away` have no room for whom
+
+    def slot(self, needs: Needs, taste: Taste) -> Slot | None:
+        """Return room for a pod: on a node that is ready, its seat, what nobody is to have."""
+        if needs not in self.full or taste.avoid:
+            found = best(self.ready, needs, taste)
+            if found is not None:
+                return found
+            if not taste.avoid:
+                self.full.add(needs)
+        return self._seat(needs, taste) or self._spare(needs, taste, robs=False)
+
+    def robbed(self, needs: Needs, taste: Taste) -> Slot | None:
+        """Return room that others were to have: better than a node that the whole set does not need."""
+        return self._spare(needs, taste, robs=True)
+
+    def _seat(self, needs: Needs, taste: Taste) -> Slot | None:
+        mine = self.seats.get(needs)
+        while mine:
+            slot = mine.pop()
+            self.kept[slot.name] = self.kept[slot.name] - needs.requests
+            if slot.name not in taste.avoid and slot.accepts(needs):
+                return slot
+        return None
+
+    def _spare(self, needs: Needs, taste: Taste, *, robs: bool) -> Slot | None:
+        which = (needs, robs)
+        for place in range(0 if taste.avoid else self.seen.get(which, 0), len(self.away)):
+            slot = self.away[place]
+            free = slot.free if robs else slot.free - self.kept.get(slot.name, NOTHING)
+            if needs.requests.fits(free) and slot.name not in taste.avoid and slot.accepts(needs):
+                if not taste.avoid:
+                    self.seen[which] = place
+                return slot
+        if not taste.avoid:
+            self.seen[which] = len(self.away)
+        return None
+
+    def plan(self, needs: Needs) -> Node | None:
+        """Return the node that is to be launched next for a pod, None if none was laid out for it."""
+        mine = self.plans.get(needs)
+        while mine and mine[-1].launched:
+            mine.pop()
+        return mine[-1] if mine else None
+
+    def add(self, slot: Slot, node: Node | None) -> None:
+        """Take in that a node is launched, as it was laid out or otherwise."""
+        self.away.append(slot)
+        if node is not None:
+            node.launched = True
+            self.reserve(slot, node.seats)
+
+    def reserve(self, slot: Slot, seats: Mapping[Needs, int]) -> None:
+        """Keep seats on a node."""
+        for needs, count in seats.items():
+            self.seats[needs].extend([slot] * count)
+            for _ in range(count):
+                self.kept[slot.name] = self.kept.get(slot.name, NOTHING) + needs.requests
+
+
+def lay_out(cycle: Cycle, pool: Pool, asked: Callable[[], Wanted]) -> Layout:
+    """Give seats to all that are wanted: on nodes that are on their way, then on shapes that must be launched.
+
+    Who is wanted is only asked where there may be seats.
+    """
+    away = [slot for slot in (*pool.slots, *pool.planned) if not slot.ready]
+    layout = Layout(pool, [slot for slot in pool.slots if slot.ready], away)
+    shapes = pool.environment.shapes
+    costs = [_cost(cycle, pool, shape) for shape in shapes]
+    wanted = asked() if away or min(costs, default=inf) < inf else {}
+    if not wanted:
+        return layout
+    problem = _Problem(cycle, pool, shapes, costs, wanted)
+    problem.seat(layout)
+    problem.launch(layout)
+    return layout
+
+
+def _cost(cycle: Cycle, pool: Pool, shape: Shape) -> float:
+    """Return what a shape counts as, infinite if it cannot be launched now; a free one costs next to nothing."""
+    environment = pool.environment
+    if not is_within(environment, shape) or pool.vcpus + shape.resources.cpu > pool.limit:
+        return inf
+    if not waits_for_best(environment) and not is_available(cycle, environment, shape):
+        return inf
+    before, price = cost(cycle, environment, shape)
+    return (float(price) + 1e-9 * max(shape.resources.cpu, 1)) * _DEARER ** min(before, 20)
+
+
+class _Problem:
+    """The packing problem of one environment, and back from its numbers to pods and shapes."""
+
+    def __init__(
+        self, cycle: Cycle, pool: Pool, shapes: Sequence[Shape], costs: Sequence[float], wanted: Wanted
+    ) -> None:
+        self._shapes = shapes
+        self._numbers = {shape.name: number for number, shape in enumerate(shapes)}
+        rooms = [capacity(cycle.store, pool.environment, shape) for shape in shapes]
+        self._names = sorted({name for each in (*rooms, *(n.requests for n in wanted)) for name, _ in each.extended})
+        kinds = [Kind(self._vector(room), cost) for room, cost in zip(rooms, costs, strict=True)]
+        labels = [shape_labels(pool.environment, shape) for shape in shapes]
+        self._members: list[list[tuple[Needs, int]]] = []
+        lots = []
+        manners: dict[object, frozenset[int]] = {}
+        for group in self._groups(wanted):
+            needs = group[0][0]
+            manner = (needs.selector, needs.tolerations, needs.affinity)
+            if manner not in manners:
+                tolerated = tolerates(needs, pool.environment.taints) is None
+                manners[manner] = frozenset(n for n, each in enumerate(labels) if tolerated and selects(needs, each))
+            largest = tuple(map(max, zip(*(self._vector(each.requests) for each, _ in group), strict=True)))
+            lots.append(Lot(largest, sum(count for _, count in group), manners[manner]))
+            self._members.append(group[::-1])
+        self._packing = Packing(kinds, lots)
+
+    def _vector(self, amounts: Resources) -> Vector:
+        extended = dict(amounts.extended)
+        return amounts.cpu, amounts.memory, amounts.pods, *(extended.get(name, 0) for name in self._names)
+
+    def _groups(self, wanted: Wanted) -> Iterable[list[tuple[Needs, int]]]:
+        steps = 1e9
+        while True:
+            groups: dict[object, list[tuple[Needs, int]]] = {}
+            for needs, count in wanted.items():
+                sizes = tuple(int(log2(each) * steps) if each > 0 else -1 for each in self._vector(needs.requests))
+                groups.setdefault((sizes, needs.selector, needs.tolerations, needs.affinity), []).append((needs, count))
+            if len(groups) <= MOST_LOTS or steps < 0.3:
+                return groups.values()
+            steps = 16.0 if steps > 16 else steps / 1.4
+
+    def seat(self, layout: Layout) -> None:
+        """Fill the nodes that are on their way, those that are alike alike."""
+        groups: defaultdict[tuple[int, Vector], list[Slot]] = defaultdict(list)
+        for slot in layout.away:
+            number = self._numbers.get(slot.shape.name) if slot.shape else None
+            if number is not None:
+                groups[number, self._vector(slot.free)].append(slot)
+        for (number, free), slots in groups.items():
+            while slots and (pattern := self._packing.put(free, number, len(slots))) is not None:
+                for seats in self._nodes(pattern):
+                    layout.reserve(slots.pop(), seats)
+
+    def launch(self, layout: Layout) -> None:
+        """Lay out nodes for the rest."""
+        nodes = [
+            Node(self._shapes[pattern.kind], seats)
+            for pattern in self._packing.all() for seats in self._nodes(pattern)
+        ]  # fmt: skip
+        for node in reversed(nodes):  # the last of a list is launched first
+            for needs in node.seats:
+                layout.plans[needs].append(node)
+
+    def _nodes(self, pattern: Pattern) -> Iterator[dict[Needs, int]]:
+        for _ in range(pattern.times):
+            seats: dict[Needs, int] = {}
+            for lot, count in pattern.contents:
+                self._draw(lot, count, seats)
+            yield seats
+
+    def _draw(self, lot: int, count: int, seats: dict[Needs, int]) -> None:
+        members = self._members[lot]
+        while count:
+            needs, left = members.pop()
+            taken = min(left, count)
+            seats[needs] = seats.get(needs, 0) + taken
+            count -= taken
+            if left > taken:
+                members.append((needs, left - taken))
