@@ -81,6 +81,10 @@ bench: $(PLOTS) ## Run all workloads beside their floors on a cluster of their o
 bench-quick: $(PLOTS) ## Run jobs, one array, waiting jobs and their floors, small: 6 minutes; results in bench/quick/
 	@$(BIN)/python -m bench --quick --out bench/quick
 
+.PHONY: bench-packing
+bench-packing: $(PLOTS) ## Compare the nodes that are launched for 10,000 jobs with what no packing beats, minutes; into bench/packing.md
+	@$(BIN)/python -m bench.packing
+
 soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=50); results in bench/soak/
 	@SOAK_RATE=$(SOAK_RATE) $(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
 
