@@ -1,4 +1,4 @@
-"""`python -m bench.packing`: what the nodes cost that a decision launches for 10,000 jobs, beside what no packing beats.
+"""`python -m bench.packing`: the nodes that a decision launches for 10,000 jobs, beside what no packing beats.
 
 Pure: no cluster, one process. The bound on cost is the linear relaxation (scipy's HiGHS): jobs may be cut up and nodes
 bought in part, but each job only goes to shapes that it fits. `nodes` is the first decision's, `settled` what there is
@@ -20,7 +20,6 @@ sys.path.insert(0, str(ROOT / "tests"))  # scenes to decide about are built as i
 
 import msgspec  # noqa: E402
 import numpy  # noqa: E402
-from builders import NOW, environment, job, machine, of, queue, store, template  # noqa: E402
 from scipy.optimize import linprog  # noqa: E402
 from scipy.sparse import coo_matrix  # noqa: E402
 
@@ -29,6 +28,7 @@ from batchyard.model.machine import MachineState, Shape  # noqa: E402
 from batchyard.model.plan import Launch, Plan  # noqa: E402
 from batchyard.model.resources import read  # noqa: E402
 from batchyard.world.store import Store  # noqa: E402
+from builders import NOW, environment, job, machine, of, queue, store, template  # noqa: E402
 
 JOBS, SEEDS, GPU = 10_000, (1, 2, 3), "nvidia.com/gpu"
 Amounts = tuple[int, int, int]  # millicores, MiB, devices
@@ -205,9 +205,9 @@ def main() -> int:
 
 def _write(table: Sequence[str], failures: Sequence[str]) -> None:
     words = (
-        f"# Packing\n\nMade by `make bench-packing`: {JOBS:,} jobs that wait, no node, one decision; the worst of {len(SEEDS)} random "
-        "problems of each mix.\nHow the mixes are made and what the bounds are: `bench/packing.py`; what must be reached: "
-        "`bench/packing_thresholds.yaml`.\n\n"
+        f"# Packing\n\nMade by `make bench-packing`: {JOBS:,} jobs that wait, no node, one decision; the worst of "
+        f"{len(SEEDS)} random problems of each mix.\nHow the mixes are made and what the bounds are: "
+        "`bench/packing.py`; what must be reached: `bench/packing_thresholds.yaml`.\n\n"
     )
     short = "".join(f"- Short: {failure}\n" for failure in failures) or "All thresholds are reached.\n"
     (ROOT / "bench" / "packing.md").write_text(words + "\n".join(table) + "\n\n" + short)

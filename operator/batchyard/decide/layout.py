@@ -21,7 +21,7 @@ from batchyard.decide.slots import Slot
 from batchyard.model.machine import Shape
 from batchyard.model.resources import NOTHING, Resources
 
-MOST_LOTS = 300  # of more different sizes, those that are about the same are packed as the largest of them
+MOST_LOTS = 500  # of more different sizes, those that are about the same are packed as the largest of them
 _DEARER = 1000.0  # where capacity comes first, what each loss multiplies a shape's price by
 Wanted = Mapping[Needs, int]
 
