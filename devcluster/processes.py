@@ -69,6 +69,17 @@ def clusters_below(layout: Layout) -> list[Layout]:
     return [Layout(directory, layout.cache) for directory in sorted(left | alive)]
 
 
+def others_run(layout: Layout) -> bool:
+    """Say whether another cluster of this machine is up: of another checkout, say, with nodes on the same engine."""
+    for entry in os.listdir("/proc"):
+        mark = _environment(int(entry)).get(CLUSTER_MARK, "") if entry.isdigit() else ""
+        if not mark or mark == str(layout.cluster) or mark.startswith(f"{layout.cluster}/"):
+            continue
+        if _ours(int(entry), Layout(Path(mark), layout.cache)) is not None:
+            return True
+    return False
+
+
 def is_alive(process: Process, layout: Layout) -> bool:
     """Whether this very process still runs."""
     found = _ours(process.pid, layout)

@@ -10,7 +10,7 @@ from .console import say
 from .errors import SetupError
 from .layout import Layout
 from .locking import exclusively
-from .processes import clusters_below, running, stop
+from .processes import clusters_below, others_run, running, stop
 from .settings import recall
 
 LABEL = "batchyard.dev/cluster"
@@ -25,9 +25,10 @@ def down(layout: Layout) -> None:
         if known.get("flavour") == "kind":
             kind.down()
         stop(running(layout).values(), layout, grace_seconds=0)  # what they could still save is deleted below
-        _remove_containers(layout, known.get("uid", ""))
+        last = layout.is_default and not others_run(layout)  # one engine serves all clusters of the machine
+        _remove_containers("" if last else known.get("uid", "") or layout.key)
         if layout.is_default:
-            say(engine.down())  # one engine serves all clusters of the machine
+            say(engine.down() if last else "The docker engine goes on, for another cluster of this machine runs.")
         for mount in _mounts_below(layout.cluster):
             subprocess.run(["umount", "--lazy", mount], check=False)
         for directory in (layout.cluster, layout.shm):
@@ -36,11 +37,11 @@ def down(layout: Layout) -> None:
     say("The cluster is gone.")
 
 
-def _remove_containers(layout: Layout, uid: str) -> None:
-    """Remove the nodes of this cluster; the project's own cluster takes those of all others along."""
+def _remove_containers(uid: str) -> None:
+    """Remove the nodes of a cluster; without a uid, as the last one does, those of all that ever were."""
     if shutil.which("docker") is None:
         return
-    label = LABEL if layout.is_default else f"{LABEL}={uid or layout.key}"
+    label = f"{LABEL}={uid}" if uid else LABEL
     for sort, listing, removal in (
         ("container", ["ps", "--all", "--quiet"], ["rm", "--force", "--volumes"]),
         ("network", ["network", "ls", "--quiet"], ["network", "rm"]),

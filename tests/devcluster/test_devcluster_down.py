@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from devcluster.processes import CLUSTER_MARK, NAME_MARK
+from devcluster.processes import CLUSTER_MARK, NAME_MARK, others_run
 from devcluster.settings import recall
 from devcluster_sandbox import Layout, Sandbox, eventually
 
@@ -108,3 +108,9 @@ def test_volumes_of_this_cluster_go_and_others_stay(sandbox: Sandbox) -> None:
         assert foreign in left
     finally:
         docker("volume", "rm", foreign)
+
+
+def test_who_is_not_the_last_is_known(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The engine and the nodes on it are everybody's: only the last cluster that goes takes them along."""
+    sandbox.up()
+    assert others_run(Layout(tmp_path / "elsewhere" / ".cluster", sandbox.layout.cache))
