@@ -75,7 +75,8 @@ def others_run(layout: Layout) -> bool:
         mark = _environment(int(entry)).get(CLUSTER_MARK, "") if entry.isdigit() else ""
         if not mark or mark == str(layout.cluster) or mark.startswith(f"{layout.cluster}/"):
             continue
-        if _ours(int(entry), Layout(Path(mark), layout.cache)) is not None:
+        found = _ours(int(entry), Layout(Path(mark), layout.cache))
+        if found is not None and found.name == "kube-apiserver":  # the docker engine's programs have marks, too
             return True
     return False
 
