@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchyard.decide import essential
+from batchyard.world.refusers import REFUSED
 from batchyard.world.views import Container, Pod
 
 # The kubelet refused the pod or put it out; nothing the user's program did.
-_REJECTED = frozenset(
-    {
-        "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "NodeAffinity", "NodePorts", "NodeShutdown",
-        "Terminated", "Preempting", "Shutdown", "NodeLost", "UnexpectedAdmissionError", "AppArmor", "Evicted",
-    }
-)  # fmt: skip
+_REJECTED = REFUSED | {"NodeShutdown", "Terminated", "Preempting", "Shutdown", "NodeLost", "Evicted"}
 _KILLED = 137  # by SIGKILL
 _CANNOT_START = frozenset({"StartError", "ContainerCannotRun", "CreateContainerError", "RunContainerError"})
 

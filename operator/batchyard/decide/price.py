@@ -26,8 +26,13 @@ def hourly(shape: Shape, capacity_type: str) -> Decimal:
 @lru_cache(maxsize=4096)
 def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
     """Return what a pod costs a second."""
-    share = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended).share_of(shape.resources)
-    return (hourly(shape, capacity_type) * Decimal(str(share)) / 3600).quantize(_FINE)
+    return (hourly(shape, capacity_type) * _share(shape, requests) / 3600).quantize(_FINE)
+
+
+def _share(shape: Shape, requests: Resources) -> Decimal:
+    """The largest share of the node that a pod takes; how many pods a node may have is not what one pays for."""
+    paid_for = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended)
+    return Decimal(str(paid_for.share_of(shape.resources)))
 
 
 def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float | None) -> str:
@@ -35,9 +40,8 @@ def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float |
 
     What started is paid for a second at least; `seconds` None: it never did.
     """
-    share = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended).share_of(shape.resources)
     paid = Decimal(0 if seconds is None else str(max(seconds, SHORTEST)))
-    amount = hourly(shape, capacity_type) * Decimal(str(share)) * paid / 3600
+    amount = hourly(shape, capacity_type) * _share(shape, requests) * paid / 3600
     return str(min(amount, _MOST).quantize(_CENTS))
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from batchyard.world.money import read_amount
 from batchyard.world.parse import moment, rfc3339
 from batchyard.world.views import Attempt, Job
 
 SAMPLES = 50  # run times that are kept of a kind
 KINDS = 5_000  # kinds of jobs whose run times are kept
 Family = tuple[str, ...]
-_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,9 @@ class Histories:
             self.samples.popitem(last=False)
 
     def _price(self, queue: str, attempt: Attempt) -> None:
-        if attempt.cost is not None and _AMOUNT.fullmatch(attempt.cost):
-            self.costs.setdefault(queue, deque(maxlen=SAMPLES)).append(Decimal(attempt.cost))
+        cost = read_amount(attempt.cost)
+        if cost is not None:
+            self.costs.setdefault(queue, deque(maxlen=SAMPLES)).append(cost)
             self.costs.move_to_end(queue)
         while len(self.costs) > KINDS:
             self.costs.popitem(last=False)

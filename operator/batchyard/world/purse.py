@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from batchyard.world.money import read_amount
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.views import Key, Pod, Queue
 
@@ -17,7 +17,6 @@ PARTS = 48  # into which a window is cut: money leaves it part by part
 SHORTEST_PART = 10  # seconds
 LATE = 120.0  # seconds after which a pod that has ended is no longer heard of as if it lived
 _CENTS = Decimal("0.000001")
-_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 
 
 @dataclass(slots=True)
@@ -261,9 +260,9 @@ class Purse:
 
 def _parts(told: dict[str, Any]) -> Iterator[tuple[int, Decimal]]:
     for entry in told.get("kept") or ():
-        amount = entry.get("amount") or ""
-        if entry.get("before") and _AMOUNT.fullmatch(amount):  # else somebody else has written it
-            yield int(seconds(entry["before"])), Decimal(amount)
+        spent = read_amount(entry.get("amount"))
+        if entry.get("before") and spent is not None:
+            yield int(seconds(entry["before"])), spent
 
 
 def kept(spending: Spending) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchyard.world.views import Pod
 
 # Said by the kubelet of a pod before any container of it starts; to be put out later (Evicted) is not meant.
-_REFUSED = frozenset(
+REFUSED = frozenset(
     {
         "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "NodeAffinity", "NodePorts",
         "UnexpectedAdmissionError", "AppArmor",
@@ -20,5 +20,5 @@ class Refusers(dict[str, dict[str, tuple[float, str]]]):
         """Take in a pod of ours that has ended."""
         if any(container.started for container in pod.containers):
             self.pop(pod.node, None)
-        elif pod.phase == "Failed" and pod.reason in _REFUSED:
+        elif pod.phase == "Failed" and pod.reason in REFUSED:
             self.setdefault(pod.node, {})[pod.uid] = (pod.created, f"{pod.reason}: {pod.message}")
