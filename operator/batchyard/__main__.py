@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 import kopf
+import structlog
 import uvloop
 from kubernetes.config.config_exception import ConfigException
 from pydantic import ValidationError
 
 from batchyard.cli import ensure
 from batchyard.cli.main import cli
-from batchyard.engine.engine import Engine
+from batchyard.engine.engine import DEFECT, Engine
 from batchyard.handlers import kinds, life
 from batchyard.handlers.storage import NoMemories
 from batchyard.kube.credentials import Credentials
@@ -59,6 +60,9 @@ def run() -> None:
         uvloop.run(operate(settings, credentials))
     except OSError as error:
         sys.exit(f"batchyard: cannot listen on BATCHYARD_HOST, BATCHYARD_PORT: {error}")
+    except Exception as error:
+        structlog.get_logger().critical(DEFECT, exc_info=error)
+        sys.exit(1)
 
 
 cli.add_command(ensure.command)

@@ -38,6 +38,7 @@ from batchyard.world.store import Store
 log = structlog.get_logger(__name__)
 
 LEASE = "batchyard-operator"
+DEFECT = "defect: the operator ends and starts anew"
 
 
 class Engine:
@@ -152,7 +153,7 @@ class Engine:
         """A defect of ours: end the process, so that a fresh one rebuilds everything from the API server."""
         if task.cancelled() or task.exception() is None:
             return
-        log.critical("defect: the operator ends and starts anew", exc_info=task.exception())
+        log.critical(DEFECT, exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)
 
     async def stop(self) -> None:
