@@ -1,5 +1,6 @@
 """From bodies to views: everything that decides is read, and what cannot be used says why."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from batchyard.model.resources import Resources
 from batchyard.world import parse
 from batchyard.world.nodes import node as node_view
 from batchyard.world.raw import RawNode
+from batchyard.world.specs import Budget, SpotFirst
 from builders import NOW, definition_body, job_body, metadata, owned_by, raw_pod, template
 
 SHAPE = {"name": "c8", "cpu": "8", "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
@@ -100,6 +102,14 @@ def test_a_queue_is_read_and_a_bad_one_says_why() -> None:
     view = parse.queue({"metadata": metadata("q"), "spec": spec})
     assert (view.priority, view.environments, view.selector, view.max_running) == (5, ("a", "b"), selector, 3)
     assert "computeEnvironments" in parse.queue({"metadata": metadata("q"), "spec": {"priority": 5}}).invalid
+
+
+def test_the_rules_of_a_queue_about_money_and_spot_are_read_as_numbers() -> None:
+    spec = {"priority": 5, "computeEnvironments": ["a"], "budget": {"amount": "0.10"}, "spot": {"maxWaitSeconds": 60}}
+    view = parse.queue({"metadata": metadata("q"), "spec": spec})
+    assert view.budget == Budget(amount=Decimal("0.10"), window_seconds=86_400, on_exceeded="Hold")
+    assert isinstance(view.budget.amount, Decimal)
+    assert view.spot == SpotFirst(max_wait_seconds=60)
 
 
 def test_a_definition_is_read_and_a_bad_one_says_why() -> None:

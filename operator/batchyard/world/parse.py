@@ -198,8 +198,8 @@ def queue(body: Body) -> Queue:
         strategy=str(spec.strategy),
         policy=spec.scheduling_policy or "",
         limits=tuple(TimeLimit(reason=each.reason, max_seconds=each.max_seconds) for each in spec.state_time_limits),
-        spot=SpotFirst(**spec.spot.model_dump()) if spec.spot else None,
-        budget=Budget(**spec.budget.model_dump()) if spec.budget else None,
+        spot=SpotFirst(**dict(spec.spot)) if spec.spot else None,
+        budget=Budget(**dict(spec.budget)) if spec.budget else None,
     )
 
 
