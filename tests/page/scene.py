@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from batchyard.engine.serve import Health, Server
 from batchyard.model.plan import Report
 from batchyard.world.estimates import Estimate
 from batchyard.world.parse import rfc3339
+from batchyard.world.specs import Budget
 from batchyard.world.store import Store
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>&amp;\u202e"
@@ -66,7 +68,13 @@ def _pools(now: float) -> list[Any]:
 def _queues() -> list[Any]:
     return [
         b.queue("default", ("spot", "on-demand"), priority=10),
-        b.queue("urgent", ("on-demand", "spot"), priority=100, strategy="StrictFIFO"),
+        b.queue(
+            "urgent",
+            ("on-demand", "spot"),
+            priority=100,
+            strategy="StrictFIFO",
+            budget=Budget(amount=Decimal(50), window_seconds=86_400),
+        ),
         b.queue("nightly", ("spot",), priority=1, state="Held"),
     ]
 

@@ -52,6 +52,7 @@ async def test_queues_tell_their_counts_and_why_the_first_in_line_waits() -> Non
     assert "spot-9kd4-1" in urgent["head"]["message"]
     assert default["jobs"]["running"] == 8
     assert (nightly["phase"], nightly["head"]["reason"]) == ("Held", "QueueHeld")
+    assert (urgent["budget"]["amount"], urgent["budget"]["window"], default["budget"]) == ("50", "24 h", None)
     assert default["cost"] == {"jobs": 18, "amount": "1.584330", "wasted": "1.270120"}
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any
 
+from batchyard.decide.budget import period
 from batchyard.decide.price import hourly
 from batchyard.engine.status_jobs import cut
 from batchyard.engine.status_walk import Spent, Survey, why
@@ -36,6 +37,7 @@ def queues(store: Store, survey: Survey, now: float) -> list[Row]:
                 {"reason": cut(reason, 80), "jobs": n} for reason, n in reasons[view.name].most_common(_REASONS)
             ],
             "cost": money(survey.spent.get(view.name, Spent())),
+            "budget": _budget(store, view),
         }
         for view in views
     ]
@@ -49,6 +51,19 @@ def _queue(view: Queue) -> Row:
         "priority": view.priority,
         "strategy": view.strategy,
         "jobs": view.status.get("jobs") or {},
+    }
+
+
+def _budget(store: Store, view: Queue) -> Row | None:
+    """Return what may be spent and what is, as of the latest decision."""
+    spending = store.purse.spendings.get(view.name)
+    if view.budget is None or spending is None:
+        return None
+    return {
+        "amount": f"{view.budget.amount:f}",
+        "spent": f"{spending.spent():.6f}",
+        "committed": f"{spending.committed():.6f}",
+        "window": period(view.budget.window_seconds),
     }
 
 

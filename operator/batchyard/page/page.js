@@ -63,6 +63,12 @@ function starts(row, at) {
   return early === late ? `in ${early}` : `in ${early} to ${late}`;
 }
 
+function budget(told) {
+  if (!told) return "";
+  const committed = Number(told.committed) ? `, ${money(told.committed)} more expected` : "";
+  return soft(`${money(told.spent)} of ${money(told.amount)} within ${told.window}${committed}`);
+}
+
 function where(row) {
   const more = row.nodes > 1 ? ` and ${number(row.nodes - 1)} more` : "";
   return row.node ? [row.node + more, soft(row.environment)] : [];
@@ -82,7 +88,7 @@ const TABLES = {
       ["Succeeded", (row) => number(row.jobs.succeeded), "n"],
       ["Failed", (row) => number(row.jobs.failed), "n"],
       ["Oldest", (row) => (row.oldestSeconds === null ? "" : span(row.oldestSeconds)), "n"],
-      ["Cost", (row) => money(row.cost.amount), "n"],
+      ["Cost", (row) => [money(row.cost.amount), budget(row.budget)], "n"],
       ["First in line", (row) => (row.head ? [job(row.head), " ", chip(row.head.reason), soft(row.head.message)] : [])],
     ],
   },
