@@ -54,9 +54,21 @@ def children(array: Body, count: int) -> Iterator[Named]:
     """Yield the pods of an array that is there, as the operator makes them, spread evenly over the floors' nodes."""
     job = parse.job(array)
     for index in range(count):
-        place = Placement("bench", f"n{index % NODES}", {}, taint=True)
-        pod = manifest(Run(job, 1, None, place, index=index), array["spec"]["template"])
-        yield pod["metadata"]["name"], json.dumps(pod).encode()
+        yield _made(Run(job, 1, None, _place(index), index=index), array)
+
+
+def pod_of(job: Body, number: int) -> Named:
+    """Return the pod of a Job that is there, as the operator makes it, on one of the floors' nodes."""
+    return _made(Run(parse.job(job), 1, None, _place(number)), job)
+
+
+def _place(number: int) -> Placement:
+    return Placement("bench", f"n{number % NODES}", {}, taint=True)
+
+
+def _made(run: Run, job: Body) -> Named:
+    pod = manifest(run, job["spec"]["template"])
+    return pod["metadata"]["name"], json.dumps(pod).encode()
 
 
 def native_jobs(count: int, prefix: str = "j") -> Iterator[Named]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from bench import arrivals, chains, floors, killed, soak, throughput, waiting
+from bench import arrivals, chains, floors, killed, script, soak, throughput, waiting
 from bench.arena import DEFAULTS, LIFTED, Flags
 from bench.trial import Subject
 
@@ -33,6 +33,7 @@ CATALOGUE = (
     Entry("B0", "bare pods with spec.nodeName", floors.bare_pods, 5000, 800),
     Entry("B0p", "B0 with the pods of an array of ours", floors.our_pods, 5000, 800),
     Entry("B0d", "B0p, and finished pods deleted as an array's are", floors.our_pods_purged, 5000, 800),
+    Entry("B0j", "the requests of W1 by a script that decides nothing", script.scripted_jobs, 5000, 800),
     Entry("W1", "jobs of one pod, one queue", throughput.single_jobs, 5000, 800),
     Entry("B1", "bare pods through kube-scheduler", floors.scheduled_pods, 2000),
     Entry("B2", "native Jobs of one pod", floors.native_jobs, 2000, 500),

@@ -47,14 +47,23 @@ class Client:
     ) -> None:
         await self._http.close()
 
-    async def create(self, path: str, named: Named) -> None:
-        """Create one object; RefusedError with the server's words."""
+    async def create(self, path: str, named: Named) -> bytes:
+        """Create one object and return it as it is now; RefusedError with the server's words."""
         name, body = named
         self.sent[name] = time.time()
         async with self._http.post(self._server + path, data=body) as answer:
             content = await answer.read()
         if answer.status >= 300:
             raise RefusedError(f"{path} {name}: {answer.status} {content[:300].decode(errors='replace')}")
+        return content
+
+    async def merge(self, path: str, body: bytes) -> None:
+        """Patch the object at a path; RefusedError with the server's words."""
+        kind = {"Content-Type": "application/merge-patch+json"}
+        async with self._http.patch(self._server + path, data=body, headers=kind) as answer:
+            content = await answer.read()
+        if answer.status >= 300:
+            raise RefusedError(f"{path}: {answer.status} {content[:300].decode(errors='replace')}")
 
     async def create_all(self, path: str, bodies: Iterable[Named], at_once: int = AT_ONCE) -> None:
         """Create all objects, so many at a time, in about their order."""

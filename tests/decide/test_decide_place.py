@@ -305,6 +305,23 @@ class TestPods:
         assert starts[0].manifest["spec"]["nodeSelector"] == {"pool": "batch"}
         assert all(t["key"] != names.ENVIRONMENT for t in starts[0].manifest["spec"]["tolerations"])
 
+    @pytest.mark.parametrize("managed", [True, False])
+    def test_an_autoscaler_of_others_is_asked_to_let_the_pod_end_unless_its_template_says_otherwise(
+        self, managed: bool
+    ) -> None:
+        pool = pool_of("n1") if managed else (
+            environment(managed=False, selector={"pool": "batch"}, shapes=(), provider="", max_vcpus=0),
+            queue(),
+            node("mine", env="", labels={"pool": "batch"}, taints=()),
+        )  # fmt: skip
+        evict, disrupt = names.LEFT_ALONE
+        may = template("1")
+        may["metadata"] = {"annotations": {evict: "true"}}
+        plan = decided(*pool, job("plain", template=template("1")), job("may-go", template=may))
+        told = {s.job: s.manifest["metadata"].get("annotations", {}) for s in of(plan, Start)}
+        assert told["uid-plain"] == ({} if managed else {evict: "false", disrupt: "true"})
+        assert told["uid-may-go"] == ({evict: "true"} if managed else {evict: "true", disrupt: "true"})
+
     def test_pods_that_kube_scheduler_has_yet_to_place_count(self) -> None:
         mine = node("mine", env="", labels={"pool": "batch"}, taints=())
         unmanaged = environment(managed=False, selector={"pool": "batch"}, shapes=(), provider="", max_vcpus=0)

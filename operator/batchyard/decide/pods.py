@@ -94,7 +94,9 @@ def _annotations(run: Run, given: Mapping[str, str]) -> dict[str, Any]:
         own[names.GANG] = json.dumps({str(node): machine for node, machine in run.seat.kept.items()})
     if names.ESSENTIAL in given:
         own[names.ESSENTIAL] = given[names.ESSENTIAL]  # arrange() has written it, and left no other
-    annotations = {**_foreign(given), **own}
+    # On nodes of ours nobody else may evict; where an autoscaler manages the nodes it is asked to let the pod end.
+    spared = {} if run.place.taint else names.LEFT_ALONE
+    annotations = {**spared, **_foreign(given), **own}
     return {"annotations": annotations} if annotations else {}
 
 

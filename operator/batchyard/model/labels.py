@@ -35,6 +35,10 @@ SCHEDULE = f"{GROUP}/schedule"  # label of a job: the name of the schedule that 
 STOP = f"{GROUP}/stop"  # annotation of a pod that we told to stop: {"reason", "message", "at"}
 INTERRUPTED = f"{GROUP}/interrupted"  # taint of a node with a reclaim notice
 FINALIZER = f"{GROUP}/nodes"
+LEFT_ALONE = {  # annotations by which Cluster Autoscaler and Karpenter let a pod end before they remove its node
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
 SIMULATED = f"{GROUP}/simulated-"  # annotations by which a template tells KWOK how to play its pod
 
 
