@@ -1,5 +1,9 @@
 """Fixtures of the tests of providers."""
 
-from docker_nodes import lab
+import pytest
+
+pytest.register_assert_rewrite("conformance")
+
+from docker_nodes import lab  # noqa: E402
 
 __all__ = ["lab"]

@@ -70,7 +70,11 @@ def nodes(session: Session) -> Nodes:
         await _ask(session, "DELETE", core("nodes", name=name), None, also=404)
 
     async def taint(name: str, entry: Mapping[str, str]) -> None:
-        node = await session.get_json(core("nodes", name=name))
+        try:
+            node = await session.get_json(core("nodes", name=name))
+        except (ApiError, UnreachableError) as error:
+            missing = isinstance(error, ApiError) and error.status.code == 404
+            raise ProviderError(str(error), reason="NotFound" if missing else "ProviderUnavailable") from error
         taints = [t for t in node["spec"].get("taints") or () if t["key"] != entry["key"]] + [entry]
         await _ask(session, "PATCH", core("nodes", name=name), orjson.dumps({"spec": {"taints": taints}}))
 

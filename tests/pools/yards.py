@@ -1,0 +1,32 @@
+"""The yards of the conformance suite by provider: how each is opened, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from conformance import Yard
+from yard_docker import DockerYard
+from yard_simulated import KUBECONFIG, SimulatedYard
+
+from batchyard.kube.session import Credentials, Session
+
+
+@asynccontextmanager
+async def simulated(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
+    async with Session(Credentials.load(KUBECONFIG)) as session:
+        yield SimulatedYard(session)
+
+
+@asynccontextmanager
+async def docker(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
+    yield DockerYard(request.getfixturevalue("lab"))
+
+
+Opens = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Yard]]
+YARDS: dict[str, tuple[Opens, tuple[Any, ...]]] = {  # how it is opened; marks of its tests
+    "simulated": (simulated, (pytest.mark.cluster,)),
+    "docker": (docker, (pytest.mark.nodes,)),
+}
