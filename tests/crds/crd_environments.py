@@ -4,13 +4,25 @@ from typing import Any
 
 SHAPE = {"name": "c8", "cpu": 8, "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
 _LATER = "is not available in this version of Batchyard; "
+_EC2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
 BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", None, "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}"),
     ("provider", {}, "spec.provider names exactly one provider; write for example provider: {docker: {}}"),
     ("provider", {"docker": {}, "simulated": {}}, "spec.provider names exactly one provider"),
     ("provider", {"karpenter": {"pool": "a"}}, f"spec.provider.karpenter {_LATER}use provider.docker"),
     ("provider", {"clusterAPI": {}}, f"spec.provider.clusterAPI {_LATER}use provider.docker"),
-    ("provider", {"ec2": {}}, f"spec.provider.ec2 {_LATER}use provider.docker"),
+    ("provider", {"ec2": {"region": "r"}}, "spec.provider.ec2.launchTemplate: Required value"),
+    ("provider", {"ec2": _EC2, "docker": {}}, "spec.provider names exactly one provider"),
+    (
+        "provider",
+        {"ec2": {**_EC2, "launchTemplate": {"id": "lt-1", "name": "node"}}},
+        "launchTemplate names a template by exactly one of id and name",
+    ),
+    (
+        "provider",
+        {"ec2": {**_EC2, "launchTemplate": {}}},
+        "launchTemplate names a template by exactly one of id and name",
+    ),
     ("type", "Unmanaged", "spec.provider is for Managed environments; leave it out"),
     ("nodeSelector", {"a": "b"}, "spec.nodeSelector is for Unmanaged environments; leave it out"),
     ("instanceTypes", [], "spec.instanceTypes is empty; a Managed environment needs at least one"),

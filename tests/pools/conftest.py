@@ -1,9 +1,36 @@
 """Fixtures of the tests of providers."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import pytest
 
 pytest.register_assert_rewrite("conformance")
 
+from aws import Front, furnish, serve  # noqa: E402
 from docker_nodes import lab  # noqa: E402
 
-__all__ = ["lab"]
+__all__ = ["account", "lab"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """An AWS account with a launch template; boto3 finds it by the environment variables."""
+
+    front: Front
+    subnets: list[str]
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    with serve() as (front, url), pytest.MonkeyPatch.context() as environment:
+        for name, value in (
+            ("AWS_ENDPOINT_URL", url),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ):
+            environment.setenv(name, value)
+        yield Account(front, furnish())

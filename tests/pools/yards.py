@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conformance import Yard
 from yard_docker import DockerYard
+from yard_ec2 import Ec2Yard
 from yard_simulated import KUBECONFIG, SimulatedYard
 
 from batchyard.kube.session import Credentials, Session
@@ -25,8 +26,14 @@ async def docker(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
     yield DockerYard(request.getfixturevalue("lab"))
 
 
+@asynccontextmanager
+async def ec2(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
+    yield Ec2Yard(request.getfixturevalue("account").subnets)
+
+
 Opens = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Yard]]
 YARDS: dict[str, tuple[Opens, tuple[Any, ...]]] = {  # how it is opened; marks of its tests
     "simulated": (simulated, (pytest.mark.cluster,)),
+    "ec2": (ec2, ()),
     "docker": (docker, (pytest.mark.nodes,)),
 }

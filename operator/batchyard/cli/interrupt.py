@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import click
 from kubernetes.config.config_exception import ConfigException
@@ -12,7 +13,7 @@ from batchyard.cli.flags import place_of, placed
 from batchyard.cli.place import Place
 from batchyard.engine.providers import builds
 from batchyard.kube.credentials import Credentials
-from batchyard.kube.paths import core
+from batchyard.kube.paths import batchyard, core
 from batchyard.kube.session import ApiError, Session, UnreachableError
 from batchyard.model.labels import PROVIDER
 from batchyard.pools.base import ProviderError
@@ -38,7 +39,13 @@ async def _interrupt(node: str, notice: float, place: Place) -> None:
     async with Session(Credentials.load(place.kubeconfig, place.context)) as session:
         body = await session.get_json(core("nodes", name=node))
         kind = (body["metadata"].get("labels") or {}).get(PROVIDER, "")
-        build = builds(session, "batchyard-system", docker=True).get(kind)
+        environments = (await session.list(batchyard("computeenvironments"), dict[str, Any])).items
+        given = [environment["spec"].get("provider") or {} for environment in environments]
+
+        def settings_of(kind: str) -> list[dict[str, Any]]:
+            return [provider[kind] for provider in given if kind in provider]
+
+        build = builds(session, "batchyard-system", True, settings_of).get(kind)
         if build is None:
             raise ProviderError(f"node {node} is not a node of Batchyard (it has no label {PROVIDER})")
         await (await build()).interrupt(node, notice)

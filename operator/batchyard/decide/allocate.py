@@ -55,6 +55,12 @@ def is_within(environment: Environment, shape: Shape) -> bool:
     return not full or Decimal(shape.spot_price_per_hour) * 100 <= full * environment.max_price_percent
 
 
+def price_limit(environment: Environment, shape: Shape) -> str:
+    """Return the most that a spot hour may cost; empty where that is the on-demand price, a market's own limit."""
+    most = Decimal(shape.price_per_hour) * environment.max_price_percent / 100
+    return "" if environment.max_price_percent == 100 or not most else f"{most:.6f}"
+
+
 def excess(environment: Environment, shape: Shape) -> str:
     """Say with numbers that a shape's spot price is too high."""
     spot, full = Decimal(shape.spot_price_per_hour), Decimal(shape.price_per_hour)

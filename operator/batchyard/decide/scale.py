@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 
-from batchyard.decide.allocate import Cost, cost, excess, is_available, is_within, waits_for_best
+from batchyard.decide.allocate import Cost, cost, excess, is_available, is_within, price_limit, waits_for_best
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.explain import Verdict
 from batchyard.decide.interrupt import node_trouble
@@ -139,6 +139,8 @@ def _plan(cycle: Cycle, pool: Pool, shape: Shape) -> Slot:
         taints=(Taint(names.ENVIRONMENT, environment.name, "NoSchedule"), *environment.taints),
         provider=environment.provider,
         settings=environment.settings,
+        strategy=environment.strategy,
+        max_price=price_limit(environment, shape),
     )
     cycle.do(Launch(order))
     room = capacity(cycle.store, environment, shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,13 +12,17 @@ from batchyard.kube.paths import core
 from batchyard.kube.session import ApiError, Session, UnreachableError
 from batchyard.pools.base import Provider, ProviderError
 from batchyard.pools.docker import Credentials, DockerProvider
+from batchyard.pools.ec2 import Ec2Provider
 from batchyard.pools.simulated import Nodes, SimulatedProvider
 
 BOOTSTRAPPER = "batchyard-node-bootstrapper"  # the ServiceAccount whose token may only ask for a node certificate
 TOKEN_SECONDS = 600
 
 
-def builds(session: Session, namespace: str, docker: bool) -> Mapping[str, Build]:
+SettingsOf = Callable[[str], Iterable[Mapping[str, Any]]]  # provider -> its settings in all environments
+
+
+def builds(session: Session, namespace: str, docker: bool, settings_of: SettingsOf) -> Mapping[str, Build]:
     """Return how to build each provider that this operator may use."""
 
     async def simulated() -> Provider:
@@ -28,7 +32,10 @@ def builds(session: Session, namespace: str, docker: bool) -> Mapping[str, Build
         cluster = await cluster_id(session)
         return DockerProvider(cluster, lambda: bootstrap(session, namespace))
 
-    return {"simulated": simulated, **({"docker": with_docker} if docker else {})}
+    async def ec2() -> Provider:
+        return Ec2Provider(await cluster_id(session), lambda: settings_of("ec2"))
+
+    return {"simulated": simulated, "ec2": ec2, **({"docker": with_docker} if docker else {})}
 
 
 async def cluster_id(session: Session) -> str:

@@ -164,8 +164,8 @@ class ComputeEnvironmentSpec(ApiModel):
     )
     provider: Provider | None = Field(
         default=None,
-        description="Where the nodes come from: exactly one of docker and simulated. Required for Managed, absent for "
-        "Unmanaged. Cannot change from one provider to another.",
+        description="Where the nodes come from: exactly one of docker, simulated and ec2. Required for Managed, absent "
+        "for Unmanaged. Cannot change from one provider to another.",
     )
     node_selector: Labels = Field(
         default_factory=dict,

@@ -53,7 +53,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class LaunchOrder:
-    """Everything a provider needs to make one machine; `settings` is `spec.provider.<kind>` as given."""
+    """Everything a provider needs to make one machine; `settings` is `spec.provider.<kind>` as given.
+
+    `strategy` is the environment's allocationStrategy, `max_price` the most that a spot hour may cost ("" for any).
+    """
 
     name: str
     environment: str
@@ -63,3 +66,5 @@ class LaunchOrder:
     taints: tuple[Taint, ...]
     provider: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    strategy: str = ""
+    max_price: str = ""

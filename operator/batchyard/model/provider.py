@@ -1,6 +1,6 @@
 """Where the nodes of a managed environment come from."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -36,18 +36,103 @@ class SimulatedProvider(ApiModel):
     """Nodes that exist in the API only (KWOK): for tests of scale and for trying out a policy; nothing really runs."""
 
 
+class LaunchTemplate(ApiModel):
+    """An EC2 launch template, which has the image, the role, the security groups and what makes it join the cluster."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.id) != has(self.name)",
+            "launchTemplate names a template by exactly one of id and name; write for example "
+            "launchTemplate: {name: batchyard-node}",
+            lambda t: (t.id is None) != (t.name is None),
+        ),
+    )
+
+    id: str | None = Field(
+        default=None, min_length=1, max_length=64, description="Its id. Example: lt-0123456789abcdef0."
+    )
+    name: str | None = Field(
+        default=None, min_length=3, max_length=128, description="Its name. Example: batchyard-node."
+    )
+    version: str = Field(
+        default="$Default",
+        min_length=1,
+        max_length=32,
+        description="Its version: a number, $Default or $Latest. $Default when absent.",
+    )
+
+
+class Alternatives(ApiModel):
+    """The EC2 instance types that are as good as one shape of spec.instanceTypes."""
+
+    shape: str = Field(min_length=1, max_length=63, description="Name of an entry of spec.instanceTypes. Example: c8.")
+    types: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        min_length=1,
+        max_length=20,
+        description="EC2 instance types, of which EC2 takes one; each must offer at least what the shape says. "
+        "Example: [c7i.2xlarge, c6i.2xlarge, c7a.2xlarge].",
+    )
+
+
+class Ec2Provider(ApiModel):
+    """Nodes as EC2 instances, each asked for by an instant fleet of one: docs/how-to/ec2.md."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.region == oldSelf.region",
+            "spec.provider.ec2.region cannot change, because the nodes that are there would be lost from sight; create "
+            "a new ComputeEnvironment",
+        ),
+    )
+
+    region: str = Field(min_length=1, max_length=32, description="AWS region of the nodes. Example: eu-central-1.")
+    launch_template: LaunchTemplate = Field(
+        description="The launch template of every node. Example: {name: batchyard-node, version: $Latest}."
+    )
+    subnet_ids: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(
+        default=(),
+        max_length=20,
+        description="Subnets, and thereby zones, of which EC2 takes the best for each node; the template's own when "
+        "empty. Example: [subnet-0a1b2c3d, subnet-4e5f6a7b].",
+    )
+    alternatives: tuple[Alternatives, ...] = Field(
+        default=(),
+        max_length=30,
+        description="EC2 types that stand for a shape; a shape without an entry is the EC2 type of its name. More "
+        "types mean more spot capacity and fewer interruptions. "
+        "Example: [{shape: c8, types: [c7i.2xlarge, c6i.2xlarge]}].",
+    )
+    tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=dict,
+        max_length=30,
+        description="Tags of the instances beside Batchyard's own. Example: {cost-centre: research}.",
+    )
+    interruption_queue_url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=512,
+        pattern="^https?://",
+        description="SQS queue, in the same region, that EventBridge fills with EC2 Spot Instance Interruption "
+        "Warnings; it is for this cluster alone. Absent: notices are read from node taints. "
+        "Example: https://sqs.eu-central-1.amazonaws.com/123456789012/batchyard.",
+    )
+
+
+PROVIDERS = ("docker", "simulated", "ec2")
+
+
 class Provider(ApiModel):
-    """Where the nodes come from: exactly one of docker and simulated."""
+    """Where the nodes come from: exactly one of docker, simulated and ec2."""
 
     later: ClassVar[tuple[Later, ...]] = later.PROVIDER
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.docker) != has(self.simulated)",
+            f"[{', '.join(f'has(self.{name})' for name in PROVIDERS)}].filter(given, given).size() == 1",
             "spec.provider names exactly one provider; write for example provider: {docker: {}}",
-            lambda p: (p.docker is None) != (p.simulated is None),
+            lambda p: sum(getattr(p, name) is not None for name in PROVIDERS) == 1,
         ),
         Rule(
-            "has(self.docker) == has(oldSelf.docker) && has(self.simulated) == has(oldSelf.simulated)",
+            " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in PROVIDERS),
             "spec.provider cannot change from one provider to another; create a new ComputeEnvironment",
         ),
     )
@@ -59,4 +144,9 @@ class Provider(ApiModel):
     )
     simulated: SimulatedProvider | None = Field(
         default=None, description="Nodes in the API only, played by KWOK; nothing really runs. Example: {}."
+    )
+    ec2: Ec2Provider | None = Field(
+        default=None,
+        description="Every node is an EC2 instance. Example: {region: eu-central-1, launchTemplate: {name: "
+        "batchyard-node}}.",
     )

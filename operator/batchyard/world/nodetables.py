@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
+from typing import Any
 
 from batchyard.model.labels import INSTANCE_TYPE, NOTICES
 from batchyard.model.machine import Machine, MachineState
@@ -101,6 +102,10 @@ class NodeTables(PodTables):
             self.memo.pop(pod.job + CHILDREN, None)
         for uid in self.kept_by.get(name, ()):
             self.memo.pop(uid, None)
+
+    def settings_of(self, provider: str) -> list[dict[str, Any]]:
+        """Return what the environments of one provider say to it."""
+        return [view.settings for view in self.environments.values() if view.provider == provider]
 
     def observe(self, provider: str, machines: Iterable[Machine], at: float) -> None:
         """Take in all machines of one provider, as they stood at or after `at`; absent ones are gone.

@@ -1,0 +1,84 @@
+"""AWS for the tests of provider ec2: moto's server, and before it what moto leaves out and what can go wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+REGION = "eu-central-1"
+TEMPLATE = "batchyard-node"
+Start = Callable[..., Any]
+_ERROR = (
+    "<Response><Errors><Error><Code>{code}</Code><Message>told by the tests</Message></Error></Errors>"
+    "<RequestID>r</RequestID></Response>"
+)
+_REFUSED_FLEET = (
+    '<CreateFleetResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><fleetId>fleet-0</fleetId><errorSet>{}'
+    "</errorSet></CreateFleetResponse>"
+)
+_WHY = "<item><errorCode>{code}</errorCode><errorMessage>no {code} today.</errorMessage></item>"
+
+
+class Front:
+    """A WSGI application before moto's: EC2 answers a client token once and the same again, which moto does not."""
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._tokens: dict[str, Response] = {}
+        self._turn = threading.Lock()
+        self.errors: list[tuple[str, str]] = []  # action, code: how the next requests fail
+        self.out_of_stock: list[str] = []  # codes that every fleet gets instead of an instance
+        self.seen: list[dict[str, str]] = []  # all requests of EC2
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        request = Request(environ)
+        form = {key: values[0] for key, values in parse_qs(request.get_data().decode()).items()}
+        action = form.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        self.seen.append({**form, "Action": action})
+        if self.errors and self.errors[0][0] == action:
+            return Response(_ERROR.format(code=self.errors.pop(0)[1]), status=503)(environ, start)
+        if action != "CreateFleet":
+            return self._moto(environ, start)  # type: ignore[no-any-return]
+        if self.out_of_stock:
+            whys = "".join(_WHY.format(code=code) for code in self.out_of_stock)
+            return Response(_REFUSED_FLEET.format(whys), content_type="text/xml")(environ, start)
+        with self._turn:
+            token = form["ClientToken"]
+            if token not in self._tokens:
+                self._tokens[token] = Response.from_app(self._moto, environ)
+            return self._tokens[token](environ, start)
+
+
+@contextmanager
+def serve() -> Iterator[tuple[Front, str]]:
+    """Serve an empty AWS on a free port of the loopback; yield the front and the URL."""
+    front = Front()
+    server = make_server("127.0.0.1", 0, front, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield front, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def furnish() -> list[str]:
+    """Make a launch template; return the subnets that are there."""
+    ec2 = boto3.client("ec2", region_name=REGION)
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.create_launch_template(
+        LaunchTemplateName=TEMPLATE, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
+    )
+    return [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
+
+
+__all__ = ["REGION", "TEMPLATE", "Front", "furnish", "serve"]
