@@ -58,3 +58,9 @@ class Settings(BaseSettings):
     stale_seconds: float = Field(90.0, gt=0, description="Age of the last cycle or watch byte at which probes fail.")
     page: bool = Field(True, description="Whether the status page and /v1/status are served; they show all namespaces.")
     docker: bool = Field(True, description="Whether the docker provider may be used.")
+    ec2: bool = Field(True, description="Whether the ec2 provider may be used; its AWS credentials are boto3's own.")
+
+    @property
+    def off(self) -> frozenset[str]:
+        """The providers that may not be used."""
+        return frozenset(name for name, on in (("docker", self.docker), ("ec2", self.ec2)) if not on)

@@ -127,6 +127,8 @@ def test_the_operator_runs_confined(render: Render) -> None:
 def test_the_operator_is_told_what_it_may(render: Render) -> None:
     assert environment(render())["BATCHYARD_DOCKER"] == "false"
     assert environment(render("providers.docker.enabled=true"))["BATCHYARD_DOCKER"] == "true"
+    assert environment(render())["BATCHYARD_EC2"] == "false"
+    assert environment(render("providers.ec2.enabled=true"))["BATCHYARD_EC2"] == "true"
     told = environment(render("namespaces={team-a,team-b}"))["BATCHYARD_NAMESPACES"]
     assert Settings(namespaces=told).namespaces == ("team-a", "team-b")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -39,8 +40,9 @@ class Front:
         self.seen: list[dict[str, str]] = []  # all requests of EC2
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        request = Request(environ)
-        form = {key: values[0] for key, values in parse_qs(request.get_data().decode()).items()}
+        body = Request(environ).get_data()
+        environ["wsgi.input"] = BytesIO(body)  # moto reads it again
+        form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
         action = form.get("Action") or environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         self.seen.append({**form, "Action": action})
         if self.errors and self.errors[0][0] == action:

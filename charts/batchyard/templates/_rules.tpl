@@ -18,7 +18,7 @@
 - apiGroups: [batchyard.dev]
   resources: [computeenvironments]
   verbs: [patch]
-{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled }}
+{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled .Values.providers.ec2.enabled }}
 # Nodes whose machines are gone.
 - apiGroups: [""]
   resources: [nodes]

@@ -45,7 +45,7 @@ async def _interrupt(node: str, notice: float, place: Place) -> None:
         def settings_of(kind: str) -> list[dict[str, Any]]:
             return [provider[kind] for provider in given if kind in provider]
 
-        build = builds(session, "batchyard-system", True, settings_of).get(kind)
+        build = builds(session, "batchyard-system", settings_of).get(kind)
         if build is None:
             raise ProviderError(f"node {node} is not a node of Batchyard (it has no label {PROVIDER})")
         await (await build()).interrupt(node, notice)

@@ -66,7 +66,7 @@ class Engine:
         self._writer = Writer(self._session, leads, Effort(most=settings.connections))
         self._watchers = watchers(self._session, self.ingest, settings.relist_seconds, settings.namespace)
         self._candidate.horizon = lambda: max(self.ingest.newest, *(watcher.newest for watcher in self._watchers))
-        kinds = builds(self._session, settings.namespace, settings.docker, self.store.settings_of)
+        kinds = builds(self._session, settings.namespace, self.store.settings_of, settings.off)
         world = World(self.store, self.bell, self._unregister, self._tell, self._now, leads)
         self._fleet = Fleet(world, kinds, settings.observe_seconds)
         answers = Answers(self.store, self.bell, self._session, self._now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -22,20 +22,21 @@ TOKEN_SECONDS = 600
 SettingsOf = Callable[[str], Iterable[Mapping[str, Any]]]  # provider -> its settings in all environments
 
 
-def builds(session: Session, namespace: str, docker: bool, settings_of: SettingsOf) -> Mapping[str, Build]:
-    """Return how to build each provider that this operator may use."""
+def builds(session: Session, namespace: str, settings_of: SettingsOf, off: Collection[str] = ()) -> Mapping[str, Build]:
+    """Return how to build each provider that this operator may use; `off` are those that it may not."""
 
     async def simulated() -> Provider:
         return SimulatedProvider(nodes(session))
 
-    async def with_docker() -> Provider:
+    async def docker() -> Provider:
         cluster = await cluster_id(session)
         return DockerProvider(cluster, lambda: bootstrap(session, namespace))
 
     async def ec2() -> Provider:
         return Ec2Provider(await cluster_id(session), lambda: settings_of("ec2"))
 
-    return {"simulated": simulated, "ec2": ec2, **({"docker": with_docker} if docker else {})}
+    every = {"docker": docker, "simulated": simulated, "ec2": ec2}
+    return {kind: build for kind, build in every.items() if kind not in off}
 
 
 async def cluster_id(session: Session) -> str:

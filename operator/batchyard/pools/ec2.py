@@ -119,9 +119,9 @@ class Ec2Provider:
             tag = {"Key": ec2.NOTICE, "Value": f"{moment:.0f}"}
             await self._call(region, "create_tags", Resources=[instance], Tags=[tag])
 
-    async def _instances(self, region: str, name: str = "") -> list[Instance]:
-        """Return our instances that are not yet gone for certain, page by page; of one name or of all."""
-        filters = {f"tag:{ec2.CLUSTER}": [self._cluster], "instance-state-name": list(ec2.ALIVE)}
+    async def _instances(self, region: str, name: str = "", *also: str) -> list[Instance]:
+        """Return our instances that are not yet gone for certain, and those in `also`; of one name or of all."""
+        filters = {f"tag:{ec2.CLUSTER}": [self._cluster], "instance-state-name": [*ec2.ALIVE, *also]}
         filters |= {f"tag:{ec2.NODE}": [name]} if name else {}
         asked = [{"Name": key, "Values": values} for key, values in filters.items()]
         found: list[Instance] = []
@@ -143,11 +143,14 @@ class Ec2Provider:
 
     async def _appears(self, region: str, name: str) -> None:
         due, pause = time.monotonic() + SECONDS_TO_APPEAR, 0.1
-        while not await self._instances(region, name):
+        while not (found := await self._instances(region, name, "terminated")):
             if time.monotonic() > due:
                 raise ProviderError(f"EC2 made {name} and does not list it yet", reason=UNAVAILABLE)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
+        if all(instance["State"]["Name"] == "terminated" for instance in found):
+            why = (found[0].get("StateReason") or {}).get("Message", "no reason given")
+            raise ProviderError(f"EC2 ended instance {found[0]['InstanceId']} at once: {why}")
 
     async def _dies(self, region: str, name: str) -> None:
         due, pause = time.monotonic() + SECONDS_TO_DIE, 0.1

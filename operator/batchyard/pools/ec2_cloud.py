@@ -84,6 +84,7 @@ class Cloud:
 
     def _call(self, service: str, region: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         try:
+            import boto3  # noqa: F401 botocore alone comes with other packages
             import botocore.exceptions as errors
         except ImportError:
             raise ProviderError(ABSENT, reason=UNAVAILABLE) from None

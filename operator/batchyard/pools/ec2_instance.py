@@ -17,10 +17,10 @@ NODE = "batchyard:node"
 ENVIRONMENT = "batchyard:compute-environment"
 INSTANCE_TYPE = "batchyard:instance-type"
 CAPACITY_TYPE = "batchyard:capacity-type"
-LABELS = "batchyard:node-labels"
+LABELS = "batchyard:node-labels"  # and batchyard:node-labels-2 to -4, as a tag is short
 TAINTS = "batchyard:node-taints"
 NOTICE = "batchyard:interrupted-until"
-TAG_LENGTH = 256
+TAG_LENGTH, MOST_PARTS = 256, 4
 SPOT_STRATEGIES = {
     "BestFit": "lowest-price",
     "BestFitProgressive": "price-capacity-optimized",
@@ -87,8 +87,6 @@ def _overrides(order: LaunchOrder, wanted: Options) -> list[dict[str, Any]]:
 
 
 def _tags(order: LaunchOrder, wanted: Options, cluster: str) -> list[dict[str, str]]:
-    labels = ",".join(f"{key}={value}" for key, value in sorted(order.labels.items()))
-    taints = ",".join(f"{taint.key}={taint.value}:{taint.effect}" for taint in order.taints)
     ours = {
         "Name": order.name,
         CLUSTER: cluster,
@@ -96,14 +94,22 @@ def _tags(order: LaunchOrder, wanted: Options, cluster: str) -> list[dict[str, s
         ENVIRONMENT: order.environment,
         INSTANCE_TYPE: order.shape.name,
         CAPACITY_TYPE: order.capacity_type,
-        LABELS: labels,
-        TAINTS: taints,
+        **_parts(LABELS, [f"{key}={value}" for key, value in sorted(order.labels.items())]),
+        **_parts(TAINTS, [f"{taint.key}={taint.value}:{taint.effect}" for taint in order.taints]),
     }
-    for key, value in ours.items():
-        if len(value) > TAG_LENGTH:
-            sentence = f"tag {key} of the instance would have {len(value)} characters and EC2 takes {TAG_LENGTH}"
-            raise ProviderError(f"{sentence}; use fewer or shorter labels and taints in spec.nodeTemplate")
     return [{"Key": key, "Value": value} for key, value in {**(wanted.tags or {}), **ours}.items()]
+
+
+def _parts(key: str, words: Sequence[str]) -> dict[str, str]:
+    """Return tags that hold the words between commas: `key`, `key-2` and so on."""
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]},{word}".lstrip(",")
+        lines = [*lines[:-1], longer] if len(longer) <= TAG_LENGTH else [*lines, word]
+    if len(lines) > MOST_PARTS or max(map(len, lines)) > TAG_LENGTH:
+        sentence = f"the words of {key} do not fit into {MOST_PARTS} tags of {TAG_LENGTH} characters"
+        raise ProviderError(f"{sentence}; use fewer or shorter labels and taints in spec.nodeTemplate")
+    return {key if number == 1 else f"{key}-{number}": line for number, line in enumerate(lines, 1) if line}
 
 
 def refusal(answer: Mapping[str, Any]) -> ProviderError | None:
