@@ -165,3 +165,11 @@ class TestMaxPrice:
         plan = decide(known, NOW)
         assert of(plan, Retire) == []
         assert [verb for verb in plan.verbs if type(verb).__name__ == "Start"]
+
+
+@pytest.mark.parametrize(("percent", "most"), [(100, ""), (60, "0.204000"), (120, "0.408000")])
+def test_the_provider_is_told_the_strategy_and_the_most_that_a_spot_hour_may_cost(percent: int, most: str) -> None:
+    shapes = (Shape("c8", C8.resources, "0.34", "0.10"),)
+    plan = decide(world(shapes=shapes, strategy="SpotCapacityOptimized", max_price_percent=percent), NOW)
+    (launch,) = of(plan, Launch)
+    assert (launch.order.strategy, launch.order.max_price) == ("SpotCapacityOptimized", most)

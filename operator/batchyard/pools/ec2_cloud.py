@@ -56,7 +56,7 @@ class AwsError(ProviderError):
 class Cloud:
     """One account, with boto3's own search for credentials and endpoints; clients are made at their first use."""
 
-    def __init__(self, *, timeout: float = 40.0) -> None:
+    def __init__(self, *, timeout: float = 25.0) -> None:
         self._timeout = timeout
         self._clients: dict[tuple[str, str], Any] = {}
         self._making = threading.Lock()
@@ -71,11 +71,10 @@ class Cloud:
             raise ProviderError(f"AWS did not answer within {self._timeout:g} s", reason=UNAVAILABLE) from None
 
     async def _patiently(self, work: functools.partial[dict[str, Any]]) -> dict[str, Any]:
-        try:
-            import stamina
-        except ImportError:
-            raise ProviderError(ABSENT, reason=UNAVAILABLE) from None
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, _load)
+        import stamina
+
         pauses = {"attempts": TRIES, "timeout": None, "wait_initial": 0.2, "wait_max": 8.0, "wait_jitter": 1.0}
         async for attempt in stamina.retry_context(on=_is_slower, **pauses):  # type: ignore[arg-type]
             with attempt:
@@ -83,11 +82,8 @@ class Cloud:
         raise AssertionError("stamina ends with an answer or an exception")
 
     def _call(self, service: str, region: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            import boto3  # noqa: F401 botocore alone comes with other packages
-            import botocore.exceptions as errors
-        except ImportError:
-            raise ProviderError(ABSENT, reason=UNAVAILABLE) from None
+        import botocore.exceptions as errors
+
         try:
             answer: dict[str, Any] = getattr(self._client(service, region), operation)(**arguments)
         except errors.ClientError as error:
@@ -113,6 +109,15 @@ class Cloud:
                 session = boto3.session.Session()
                 self._clients[service, region] = session.client(service, region_name=region, config=config)
             return self._clients[service, region]
+
+
+def _load() -> None:
+    """Import what is slow to import, in a thread; the extra may not be installed."""
+    try:
+        import boto3  # noqa: F401
+        import stamina  # noqa: F401
+    except ImportError:
+        raise ProviderError(ABSENT, reason=UNAVAILABLE) from None
 
 
 def _is_slower(error: Exception) -> bool:
