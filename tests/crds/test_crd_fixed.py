@@ -232,7 +232,7 @@ def test_an_environment_keeps_its_nature(server: Server, environment: dict, chan
 def test_an_ec2_environment_keeps_its_region(server: Server) -> None:
     ec2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
     spec = {**GOOD[COMPUTE_ENVIRONMENT], "provider": {"ec2": ec2}, "state": "Disabled"}
-    for made in _kept(server, COMPUTE_ENVIRONMENT, spec, server.namespace):
+    for made in _kept(server, COMPUTE_ENVIRONMENT, spec, f"{server.namespace}-ec2"):
         moved = changed(made["spec"], "provider.ec2.region", "us-east-1")
         message = server.refusal(server.replace, COMPUTE_ENVIRONMENT, made, moved)
         assert "spec.provider.ec2.region cannot change" in message
