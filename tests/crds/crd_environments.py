@@ -49,6 +49,11 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("scaleDownDelaySeconds", -1, "scaleDownDelaySeconds in body should be greater than or equal to 0"),
     ("nodeStartTimeoutSeconds", 9, "nodeStartTimeoutSeconds in body should be greater than or equal to 10"),
     (
+        "updatePolicy",
+        {"jobExecutionTimeoutSeconds": 59},
+        "jobExecutionTimeoutSeconds in body should be greater than or equal to 60",
+    ),
+    (
         "nodeTemplate",
         {"labels": {"kubernetes.io/role": "a"}},
         "labels may not be of kubernetes.io, k8s.io or batchyard.dev",

@@ -11,6 +11,7 @@ import pytest
 
 from batchyard.engine.answers import Answers
 from batchyard.engine.bell import Bell
+from batchyard.engine.taken import First
 from batchyard.kube.outcome import Kind, Outcome
 from batchyard.kube.session import Session, UnreachableError
 from batchyard.model.labels import ATTEMPT, JOB_UID
@@ -20,7 +21,7 @@ from batchyard.world.assume import assume_start
 from batchyard.world.store import Store
 from batchyard.world.views import Key
 
-SERVICE = {"metadata": {"name": "a", "namespace": "n", "ownerReferences": [{"uid": "u"}]}}
+SERVICE = {"kind": "Service", "metadata": {"name": "a", "namespace": "n", "ownerReferences": [{"uid": "u"}]}}
 POD = {
     "metadata": {"name": "a-0-1", "namespace": "n", "labels": {JOB_UID: "u", ATTEMPT: "1"}},
     "spec": {"nodeName": "node", "containers": []},
@@ -62,7 +63,8 @@ class Scene:
         return Answer(404) if self.found == {} else Answer(200, orjson.dumps(self.found))
 
     async def hear(self, outcome: Outcome) -> None:
-        self.answers.exposed(self.verb, self.pod, outcome, lambda: self.created.append("pod"))
+        first = First(self.verb, self.pod, "services", SERVICE)
+        self.answers.prepared(first, outcome, lambda: self.created.append("pod"))
         for _ in range(5):
             await asyncio.sleep(0)
 

@@ -52,6 +52,10 @@
 - apiGroups: [""]
   resources: [services]
   verbs: [get, create]
+# A checkpoint of a given size is a volume claim of the job's own, which goes with it.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, create]
 # The revisions of a job definition, which go with it.
 - apiGroups: [apps]
   resources: [controllerrevisions]

@@ -26,6 +26,7 @@ COLOURS = {
     Phase.Failed: "red",
     # of environments, queues and schedules
     "Valid": "green",
+    "Updating": "cyan",
     "Invalid": "red",
     "Disabled": "dim",
     "Held": "yellow",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from batchyard.decide import essential
 from batchyard.decide.cycle import Cycle, Standing
-from batchyard.decide.interrupt import node_trouble
+from batchyard.decide.interrupt import must_end, node_trouble
+from batchyard.decide.update import OUTDATED, replaced_at
 from batchyard.model.plan import Remove, Stop, Verb
 from batchyard.world.indexes import parse
 from batchyard.world.specs import Stop as StopWish
-from batchyard.world.views import Container, Pod
+from batchyard.world.views import Container, Pod, StopOrder
 
 START_PATIENCE = 60.0  # seconds that a container may fail to start (image, ConfigMap) before the attempt fails
+TOLD_SECONDS = 2.0  # from the notice in a pod's file until SIGTERM, where the node leaves that much time
 STOP_PATIENCE = 60.0  # seconds after the grace period before a pod that does not stop is deleted
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 _HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
@@ -29,14 +31,25 @@ def enforce(cycle: Cycle, standing: Standing, pod: Pod, due: tuple[str, str] | N
     if pod.stop is not None or pod.deleting is not None:
         return _insist(cycle, standing, pod)
     order = _stop_reason(cycle, standing, pod) or due
-    return (_stop(pod, *order),) if order is not None else ()
+    return (_stop(cycle, pod, order),) if order is not None else ()
 
 
-def _stop(pod: Pod, reason: str, message: str) -> Stop | Remove:
+def _stop(cycle: Cycle, pod: Pod, order: tuple[str, str]) -> Stop | Remove:
+    reason, message = order
     if pod.node and pod.acknowledged is not None:
-        return Stop(pod.namespace, pod.name, pod.uid, reason, message)
+        until = _until(cycle, pod) if reason == "Interrupted" else None
+        patient = until is not None and is_patient(
+            pod, StopOrder(reason=reason, message=message, at=cycle.now, until=until)
+        )
+        return Stop(pod.namespace, pod.name, pod.uid, reason, message, until, patient)
     # No kubelet has seen it, so there is nothing that could obey a deadline.
     return Remove(pod.namespace, pod.name, pod.uid, reason=reason, message=message)
+
+
+def _until(cycle: Cycle, pod: Pod) -> float:
+    """Return when SIGKILL comes: with the end of the notice where that is known, else of the pod's own grace."""
+    known = must_end(cycle.store, pod.node, cycle.now)
+    return cycle.now + pod.grace if known is None else known
 
 
 def _dead_node(cycle: Cycle, pod: Pod) -> bool:
@@ -54,11 +67,31 @@ def _insist(cycle: Cycle, standing: Standing, pod: Pod) -> tuple[Verb, ...]:
     if pod.deleting is not None:
         return ()
     assert pod.stop is not None
+    if is_patient(pod, pod.stop):
+        return _end_in_time(cycle, standing, pod, pod.stop)
     due = pod.stop.at + pod.grace + STOP_PATIENCE
     if cycle.now >= due:
         return (Remove(pod.namespace, pod.name, pod.uid),)
     standing.until = min(standing.until, due)
     return ()
+
+
+def _end_in_time(cycle: Cycle, standing: Standing, pod: Pod, stop: StopOrder) -> tuple[Verb, ...]:
+    """Delete a pod whose node goes, with all the grace that is left: a deadline of its own allows no other grace.
+
+    Only after a moment in which the kubelet writes into its file when the node goes: it does so while the pod lives.
+    """
+    assert stop.until is not None
+    due = stop.at + TOLD_SECONDS
+    if cycle.now < due:
+        standing.until = min(standing.until, due)
+        return ()
+    return (Remove(pod.namespace, pod.name, pod.uid, grace=max(int(stop.until - cycle.now), 1)),)
+
+
+def is_patient(pod: Pod, stop: StopOrder) -> bool:
+    """Say whether a pod has more time to end than its own grace period."""
+    return stop.until is not None and stop.until - stop.at > pod.grace + TOLD_SECONDS
 
 
 def _concerns(stop: StopWish, pod: Pod) -> bool:
@@ -86,6 +119,11 @@ def _stop_reason(cycle: Cycle, standing: Standing, pod: Pod) -> tuple[str, str] 
     trouble = node_trouble(cycle.store, pod.node) if pod.node else None
     if trouble is not None:
         return "Interrupted", f"node {pod.node} {trouble}"
+    due = replaced_at(cycle.store, pod.node, cycle.now) if pod.node else None
+    if due is not None:
+        if cycle.now >= due:
+            return "Interrupted", f"node {pod.node} {OUTDATED}"
+        standing.until = min(standing.until, due)
     return _stuck(cycle, standing, pod)
 
 

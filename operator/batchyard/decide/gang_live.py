@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchyard.decide.admit import is_terminating
+from batchyard.decide.checkpoint import resumed_from
 from batchyard.decide.cycle import Cycle, Kept, Standing
 from batchyard.decide.enforce import enforce
 from batchyard.decide.gang import Gang
@@ -230,7 +231,10 @@ def _recruits(cycle: Cycle, job: Job, effective: Effective, main: Pod, missing: 
     environment = store.environments.get(main.environment)
     managed = environment is None or environment.managed
     selector = {names.ENVIRONMENT: main.environment} if managed else environment.selector if environment else {}
-    run = Run(job, main.attempt, main.revision, Placement(main.environment, "", selector, managed))
+    run = Run(
+        job, main.attempt, main.revision, Placement(main.environment, "", selector, managed),
+        checkpoint=effective.origin.checkpoint, resumes=resumed_from(job.status.attempts, main.attempt),
+    )  # fmt: skip
     known = {node: needs for node, needs in missing.items() if main.gang[str(node)] in store.nodes}
     assert effective.gang is not None
     yield from worker_starts(store, run, effective.gang, main, known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from batchyard.decide.checkpoint import claim
 from batchyard.decide.cycle import PodSet
 from batchyard.decide.gang import Gang
 from batchyard.decide.needs import Needs, needs_of
@@ -31,7 +32,8 @@ def main_start(store: Store, run: Run, gang: Gang, kept: Mapping[int, str]) -> S
     seat = Seat(gang.main, gang.main, gang.nodes, dict(sorted(kept.items())))
     place = _pinned(store, run.place, kept[gang.main], needs_scheduler=not run.place.node)
     pod = manifest(replace(run, place=place, seat=seat), gang.template(gang.main))
-    return Start(run.job.uid, run.attempt, run.place.environment, pod, service(run.job))
+    its = claim(run.job, gang.main, run.checkpoint)
+    return Start(run.job.uid, run.attempt, run.place.environment, pod, service(run.job), its)
 
 
 def worker_starts(store: Store, run: Run, gang: Gang, main: Pod, missing: Mapping[int, Needs]) -> Iterator[Start]:
@@ -41,7 +43,8 @@ def worker_starts(store: Store, run: Run, gang: Gang, main: Pod, missing: Mappin
         seat = Seat(node, gang.main, gang.nodes, address=main.ip)
         place = _pinned(store, run.place, main.gang[str(node)], not _is_ours(environment) or needs.scheduler)
         pod = manifest(replace(run, place=place, seat=seat), gang.template(node))
-        yield Start(run.job.uid, run.attempt, place.environment, pod)
+        its = claim(run.job, node, run.checkpoint)
+        yield Start(run.job.uid, run.attempt, place.environment, pod, claim=its)
 
 
 def _is_ours(environment: Environment | None) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from batchyard.model.labels import NOTICES
+from batchyard.model.labels import NOTICE_SECONDS, NOTICES
 from batchyard.model.machine import MachineState
 from batchyard.world.store import Store
 
 LATELY_SECONDS = 300.0
+RESERVE_SECONDS = 10.0  # of a notice that the node needs for itself; half of a notice that is shorter than two of these
 
 
 def node_trouble(store: Store, name: str) -> str | None:
@@ -23,6 +24,24 @@ def node_trouble(store: Store, name: str) -> str | None:
         if taint.key in NOTICES:
             return f"is being reclaimed (taint {taint.key})"
     return None
+
+
+def must_end(store: Store, name: str, now: float) -> float | None:
+    """Return when what runs on a node that goes must have ended, a while before the node; None where nobody knows."""
+    gone = _gone_at(store, name, now)
+    if gone is None or gone <= now:
+        return None
+    left = gone - now
+    return gone - min(RESERVE_SECONDS, left / 2)
+
+
+def _gone_at(store: Store, name: str, now: float) -> float | None:
+    machine, node = store.machines.get(name), store.nodes.get(name)
+    if machine is not None and machine.gone_at is not None:
+        return machine.gone_at
+    known = (NOTICE_SECONDS[taint.key] for taint in (node.taints if node else ()) if taint.key in NOTICE_SECONDS)
+    seconds = min(known, default=None)
+    return None if seconds is None else now + seconds
 
 
 def reclaimed_lately(store: Store, now: float) -> frozenset[str]:

@@ -28,6 +28,7 @@ AWS_NAMES: dict[str, tuple[str, str]] = {
     "PodRejected": ("", "Host EC2 (pod rejected) terminated."),
 }
 INFRASTRUCTURE = frozenset({"Interrupted", "NodeLost", "PodDeleted", "PodRejected"})
+CLOCKS_DIFFER = 5.0  # seconds by which those of a node and of the operator may
 NEVER_RETRIED = frozenset({"TimedOut", "Terminated"})
 
 
@@ -72,7 +73,7 @@ def judge(pod: Pod) -> End:
 
 def _verdict(pod: Pod) -> tuple[str, str, Container | None]:
     failed = essential.culprit(pod)
-    if pod.phase == "Succeeded":
+    if pod.phase == "Succeeded" and not _cut_short(pod):
         return "Completed", "", next((c for c in pod.containers if pod.matters(c)), None)
     if essential.stopped_for_it(pod):
         return _by_essential(pod, failed)
@@ -94,6 +95,17 @@ def _verdict(pod: Pod) -> tuple[str, str, Container | None]:
     if pod.deleting is not None and not (failed is not None and failed.reason == "OOMKilled"):
         return "PodDeleted", f"the pod was deleted from outside while it ran on node {pod.node}", failed
     return _by_essential(pod, failed)
+
+
+def _cut_short(pod: Pod) -> bool:
+    """Say whether a program that exited with 0 did so because we had it end, with its node: it is not done (ADR 36).
+
+    Of one that had ended well before nobody thinks so; the clocks of node and operator may differ.
+    """
+    if pod.stop is None or pod.stop.reason != "Interrupted" or pod.deleting is None:
+        return False
+    ends = [container.finished for container in pod.containers if container.finished and not container.init]
+    return max(ends, default=pod.stop.at) >= pod.stop.at - CLOCKS_DIFFER
 
 
 def _by_essential(pod: Pod, failed: Container | None) -> tuple[str, str, Container | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from batchyard.decide.backfill import latest_end
+from batchyard.decide.checkpoint import claim as claim_of
+from batchyard.decide.checkpoint import resumed_from
 from batchyard.decide.consume import booked, take
 from batchyard.decide.cycle import Ask, Cycle, wait
 from batchyard.decide.explain import Outlook, outlook
@@ -121,11 +123,15 @@ def start(cycle: Cycle, ask: Ask, found: Claim) -> None:
     selector = {names.ENVIRONMENT: environment.name} if environment.managed else environment.selector
     where = Placement(environment.name, found.slot.name if direct else "", selector, environment.managed)
     index = _next_child(ask)
-    run = Run(job, ask.attempt, effective.revision, where, effective.timeout, effective.consumables, index)
+    run = Run(
+        job, ask.attempt, effective.revision, where, effective.timeout, effective.consumables, index,
+        checkpoint=effective.origin.checkpoint, resumes=_resumes(ask, index),
+    )  # fmt: skip
     if effective.gang:
         cycle.do(main_start(cycle.store, run, effective.gang, {node: s.name for node, s in found.seats.items()}))
     else:
-        cycle.do(Start(job.uid, ask.attempt, environment.name, manifest(run, ask.template)))
+        its = claim_of(job, run.part, run.checkpoint)
+        cycle.do(Start(job.uid, ask.attempt, environment.name, manifest(run, ask.template), claim=its))
     # What was concluded of the job holds only if the pod comes to be; then the pod says so itself.
     cycle.store.memo.pop(job.uid, None)
     cycle.roster.fresh[job.uid] = None
@@ -136,6 +142,13 @@ def start(cycle: Cycle, ask: Ask, found: Claim) -> None:
         ask.standing.message = f"attempt {ask.attempt} starts on node {found.slot.name}"
     else:
         ask.standing.phase = Phase.Running
+
+
+def _resumes(ask: Ask, index: int | None) -> int | None:
+    """Of a child of an array it is not kept which attempts ran: the one before is taken for it."""
+    if index is not None:
+        return ask.attempt - 1 or None
+    return resumed_from(ask.standing.attempts, ask.attempt)
 
 
 def _next_child(ask: Ask) -> int | None:

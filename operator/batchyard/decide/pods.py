@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from batchyard.decide.checkpoint import own
 from batchyard.model import labels as names
 from batchyard.world.children import CHUNK
+from batchyard.world.specs import Checkpoint
 from batchyard.world.views import Job
 
 _LABEL = re.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -58,6 +60,8 @@ class Run:
     consumables: tuple[tuple[str, int], ...] = ()
     index: int | None = None  # of an array's child
     seat: Seat | None = None  # of a multi-node job's pod
+    checkpoint: Checkpoint | None = None
+    resumes: int | None = None  # the number of the attempt that it goes on from
 
     @property
     def part(self) -> int | None:
@@ -79,7 +83,7 @@ def manifest(run: Run, template: Mapping[str, Any]) -> dict[str, Any]:
             **_annotations(run, meta.get("annotations") or {}),
             "ownerReferences": [owner(job)],
         },
-        "spec": _spec(run, template["spec"]),
+        "spec": own(_spec(run, template["spec"]), job, run.part),
     }
 
 
@@ -173,6 +177,7 @@ def _variables(run: Run) -> list[dict[str, str]]:
         "AWS_BATCH_JOB_ATTEMPT": str(run.attempt),
         "AWS_BATCH_JQ_NAME": run.job.spec.queue,
         "AWS_BATCH_CE_NAME": run.place.environment,
+        **({"BATCHYARD_RESUMED_FROM_ATTEMPT": str(run.resumes)} if run.resumes else {}),
         **_of_child(run),
         **(_of_node(run.job, run.seat) if run.seat else {}),
     }

@@ -12,6 +12,7 @@ from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.inventory import inventory
 from batchyard.decide.room import Pool
 from batchyard.decide.spend import budget_condition, budget_of
+from batchyard.decide.update import update_of, updating, words
 from batchyard.decide.usage import policy_status, shares_of
 from batchyard.model.labels import FINALIZER
 from batchyard.model.phase import Phase
@@ -98,7 +99,8 @@ def _has_nodes(cycle: Cycle, view: Environment) -> bool:
 
 def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
     view = pool.environment
-    phase, message = _environment_phase(cycle, view)
+    phase, message = _environment_phase(cycle, pool)
+    update = update_of(cycle.store, view, pool.outdated, cycle.now)
     launching = sum(1 for slot in pool.slots if not slot.ready) + len(pool.planned)
     provisioned = (
         sum(slot.shape.resources.cpu for slot in pool.slots if slot.ready and slot.shape)
@@ -122,7 +124,11 @@ def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
         },
         "unavailable": _unavailable(cycle, view) or None,
         "observedGeneration": view.generation,
-        "conditions": _valid(cycle, view, phase == "Valid", message),
+        "update": update,
+        "conditions": [
+            *_valid(cycle, view, phase in ("Valid", "Updating"), "" if phase == "Updating" else message),
+            *updating(view, update, cycle.now),
+        ],
     }
 
 
@@ -130,7 +136,8 @@ def _vcpus(millicores: int) -> int:
     return -(-millicores // 1000)
 
 
-def _environment_phase(cycle: Cycle, view: Environment) -> tuple[str, str]:
+def _environment_phase(cycle: Cycle, pool: Pool) -> tuple[str, str]:
+    view = pool.environment
     if view.deleting:
         queues = sorted(q.name for q in cycle.store.queues.values() if view.name in q.environments)
         named = f"; still named by queues: {', '.join(queues)}" if queues else ""
@@ -141,6 +148,8 @@ def _environment_phase(cycle: Cycle, view: Environment) -> tuple[str, str]:
         return "Invalid", cycle.store.provider_problems[view.provider]
     if view.state == "Disabled":
         return "Disabled", "takes no jobs and adds no nodes (spec.state)"
+    if pool.outdated:
+        return "Updating", words(update_of(cycle.store, view, pool.outdated, cycle.now))
     blamed = cycle.store.blamed.get(view.name)
     return "Valid", blamed[-1] if blamed else ""
 

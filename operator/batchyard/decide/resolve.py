@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from batchyard.decide.checkpoint import prepared
 from batchyard.decide.containers import ContainersError, arrange, over
 from batchyard.decide.gang import Gang, GangError, Template, gang_of, overridden
 from batchyard.decide.memory import enlarge
 from batchyard.decide.needs import Needs, needs_of
 from batchyard.decide.override import OverrideError, merge, names
 from batchyard.decide.parameters import ParameterError, bind, substitute
-from batchyard.world.specs import Blueprint, JobSpec, Retry, Take
+from batchyard.world.specs import Blueprint, Checkpoint, JobSpec, Retry, Take
 from batchyard.world.store import Store
 from batchyard.world.views import Attempt, Definition, Job, Key
 
@@ -44,7 +45,12 @@ class Origin:
         whole = substitute(merge(template, spec.overrides or {}, self.everywhere), parameters)
         elsewhere = set(self.everywhere) - set(names(template))
         rules = over(blueprint.containers, spec.containers)
-        return arrange(whole, [rule for rule in rules if rule.name not in elsewhere])
+        return prepared(arrange(whole, [rule for rule in rules if rule.name not in elsewhere]), self.checkpoint)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Return what is said of a checkpoint: the job's word in the definition's place."""
+        return self.spec.checkpoint or self.blueprint.checkpoint
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -9,6 +9,7 @@ from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, Taste
 from batchyard.decide.quarantine import refuses
 from batchyard.decide.slots import Slot, offered, remember
+from batchyard.decide.update import OUTDATED, is_outdated
 from batchyard.model import labels as names
 from batchyard.model.machine import Machine, Shape, Taint
 from batchyard.model.resources import NOTHING, Resources
@@ -30,6 +31,7 @@ class Pool:
     planned: list[Slot] = field(default_factory=list)
     coming: int = 0  # millicores of nodes that will be launched for the first that waits, as soon as others have gone
     yielding: dict[str, str] = field(default_factory=dict)  # idle nodes that make way in this decision -> why
+    outdated: list[str] = field(default_factory=list)  # machines of an older configuration; in trouble for that
     expected: set[str] = field(default_factory=set)  # nodes where kube-scheduler is about to put a pod
 
     @property
@@ -105,11 +107,13 @@ def _managed(store: Store, pool: Pool, now: float) -> None:
 
 
 def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) -> list[Slot]:
-    node = store.nodes.get(machine.name)
-    size = shape.resources.cpu if shape else (node.allocatable.cpu if node else 0)
+    size = size_of(store, pool.environment, machine)
     pool.vcpus += size
     pool.used += store.used.get(machine.name, NOTHING).cpu
     trouble = node_trouble(store, machine.name)
+    if trouble is None and is_outdated(store, pool.environment, machine):
+        pool.outdated.append(machine.name)
+        trouble = OUTDATED
     if trouble is not None:
         pool.trouble[machine.name] = trouble
         pool.leaving += size
@@ -118,6 +122,15 @@ def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) ->
     if found and found[0].ready and machine.name not in store.refusers:
         remember(store, machine, size, found[0])
     return found
+
+
+def size_of(store: Store, environment: Environment, machine: Machine) -> int:
+    """Return a machine's millicores: its shape's, unless that is no longer what it was made from."""
+    shape = next((shape for shape in environment.shapes if shape.name == machine.instance_type), None)
+    node = store.nodes.get(machine.name)
+    if shape is not None and (node is None or not is_outdated(store, environment, machine)):
+        return shape.resources.cpu
+    return -(-node.allocatable.cpu // 1000) * 1000 if node else 0
 
 
 def _slot(store: Store, environment: Environment, machine: Machine, shape: Shape | None) -> list[Slot]:
@@ -185,6 +198,7 @@ def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
         names.INSTANCE_TYPE: shape.name,
         names.CAPACITY_TYPE: environment.capacity_type,
         names.PROVIDER: environment.provider,
+        **({names.CONFIGURATION: its} if (its := environment.configurations.get(shape.name)) else {}),
         "node.kubernetes.io/instance-type": shape.name,
         "kubernetes.io/os": "linux",
     }

@@ -13,9 +13,10 @@ from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, selects, tolerates
 from batchyard.decide.price import hourly
 from batchyard.decide.quarantine import refuses
-from batchyard.decide.room import Pool, capacity, has_jobs, shape_labels, was_ready
+from batchyard.decide.room import Pool, capacity, has_jobs, shape_labels, size_of, was_ready
 from batchyard.decide.slots import Slot
 from batchyard.decide.take_up import ignores, waits
+from batchyard.decide.update import OUTDATED
 from batchyard.model import labels as names
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
 from batchyard.model.plan import Launch, Remove, Retire, Unregister
@@ -209,8 +210,7 @@ def shrink(cycle: Cycle, pool: Pool) -> None:
         why = fault or pool.yielding.get(machine.name) or (_why_idle if well else _why_retire)(cycle, pool, machine)
         if why:
             cycle.do(Retire(machine.name, environment.name, environment.provider, why, bool(fault)))
-            shape = next((s for s in environment.shapes if s.name == machine.instance_type), None)
-            pool.vcpus -= shape.resources.cpu if shape else 0
+            pool.vcpus -= size_of(cycle.store, environment, machine)
 
 
 def _is_well(cycle: Cycle, pool: Pool, machine: str) -> bool:
@@ -243,6 +243,8 @@ def _refuses(cycle: Cycle, name: str) -> str:
 def _why_retire(cycle: Cycle, pool: Pool, machine: Machine) -> str:
     store, name = cycle.store, machine.name
     node = store.nodes.get(name)
+    if name in pool.outdated and _is_free(cycle, pool, name):
+        return OUTDATED
     if node_trouble(store, name) is not None:
         return "" if has_jobs(store, name) or name in unrecorded(cycle) else "was reclaimed"
     if node is not None and node.ready:
@@ -258,8 +260,7 @@ def _why_silent(cycle: Cycle, pool: Pool, node: Node) -> str:
 
 def _why_idle(cycle: Cycle, pool: Pool, machine: Machine) -> str:
     store, environment, name = cycle.store, pool.environment, machine.name
-    busy = has_jobs(store, name) or name in cycle.claimed or name in pool.expected
-    if busy or name in unrecorded(cycle):
+    if not _is_free(cycle, pool, name):
         return ""
     node = store.nodes[name]
     since = max(store.last_end.get(name, 0.0), node.ready_changed, node.created)
@@ -272,6 +273,12 @@ def _why_idle(cycle: Cycle, pool: Pool, machine: Machine) -> str:
         cycle.plan.wake_at(since + delay)
         return ""
     return f"was idle for {cycle.now - since:.0f} s"
+
+
+def _is_free(cycle: Cycle, pool: Pool, name: str) -> bool:
+    """Say whether nothing runs on a machine, or is about to, or has ended there that is not on record."""
+    busy = has_jobs(cycle.store, name) or name in cycle.claimed or name in pool.expected
+    return not busy and name not in unrecorded(cycle)
 
 
 def unrecorded(cycle: Cycle) -> frozenset[str]:

@@ -16,7 +16,7 @@ from batchyard.decide.revise import verdict
 from batchyard.engine.bell import Bell
 from batchyard.engine.refusals import refusal_of, verdict_of
 from batchyard.engine.submissions import Submissions
-from batchyard.engine.taken import Taken, look
+from batchyard.engine.taken import NAME_TAKEN, First, Taken, look
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.outcome import Kind, Outcome
 from batchyard.kube.paths import batchyard, core
@@ -83,18 +83,17 @@ class Answers:
                 self._store.retract_pod(key(pod))
         self._bell.ring()
 
-    def exposed(self, verb: Start, pod: Pod, outcome: Outcome, then: Callable[[], None]) -> None:
-        """The Service of a multi-node job was created, or exists already; `then` goes on with its main pod."""
+    def prepared(self, first: First, outcome: Outcome, then: Callable[[], None]) -> None:
+        """What a pod needs to be there before it was created, or exists already; `then` goes on."""
         if outcome.kind is Kind.DONE:
             then()
         elif outcome.kind is Kind.CONFLICT:
-            self._later(look(self._store, self._session, self._service_taken(verb, pod, then), self._now))
+            self._later(look(self._store, self._session, self._name_taken(first, then), self._now))
         else:
-            self.started(verb, pod, outcome)
+            self.started(first.verb, first.pod, outcome)
 
-    def _service_taken(self, verb: Start, pod: Pod, then: Callable[[], None]) -> Taken:
-        assert verb.service is not None
-        name = verb.service["metadata"]["name"]
+    def _name_taken(self, first: First, then: Callable[[], None]) -> Taken:
+        verb, pod, name, kind = first.verb, first.pod, first.body["metadata"]["name"], first.body["kind"]
 
         def adopt(body: bytes) -> bool:
             ours = any(
@@ -104,9 +103,9 @@ class Answers:
                 then()
             return ours
 
-        message = f"a Service named {name!r} that is not this job's stands in the way; delete it, or rename the job"
-        path = core("services", pod.namespace, name)
-        return Taken(path, verb.job, "ServiceNameTaken", message, adopt, lambda: self._store.retract_pod(key(pod)))
+        message = f"a {kind} named {name!r} that is not this job's stands in the way; delete it, or rename the job"
+        path = core(first.plural, pod.namespace, name)
+        return Taken(path, verb.job, NAME_TAKEN[kind], message, adopt, lambda: self._store.retract_pod(key(pod)))
 
     def _pod_taken(self, verb: Start, pod: Pod) -> Taken:
         def adopt(body: bytes) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 
 from batchyard.engine.hands import Hands, Write, claim, submit
+from batchyard.engine.taken import First
 from batchyard.kube.paths import core
 from batchyard.kube.write import Kind, Outcome
 from batchyard.model import plan as verbs
-from batchyard.model.labels import ARRAY_CHUNK, JOB_UID, STOP
+from batchyard.model.labels import ARRAY_CHUNK, DEADLINE, JOB_UID, STOP
 from batchyard.model.plan import Lane
 from batchyard.telemetry import metrics
 from batchyard.world.assume import assume_remove, assume_start, assume_stop
 from batchyard.world.store import Store
-from batchyard.world.views import Pod
+from batchyard.world.views import Pod, StopOrder
 
 log = structlog.get_logger(__name__)
 
@@ -24,17 +27,22 @@ _STRICT = {"fieldValidation": "Strict"}  # a field that no Pod has is a mistake,
 
 
 def start(hands: Hands, verb: verbs.Start, now: float) -> None:
-    """Create an attempt's pod, and before it the Service of a multi-node job."""
+    """Create an attempt's pod, and before it the Service of a multi-node job and the claim of a checkpoint."""
     _judge_estimate(hands.store, verb.job, now)
     pod = assume_start(hands.store, verb, now)
     log.info("start", pod=f"{pod.namespace}/{pod.name}", attempt=verb.attempt, node=pod.node)
-    if verb.service is None:
-        _create_pod(hands, verb, pod)
-        return
-    meta = verb.service["metadata"]
-    key, path = ("service", meta["namespace"], meta["name"]), core("services", meta["namespace"])
-    after = lambda o: hands.answers.exposed(verb, pod, o, lambda: _create_pod(hands, verb, pod))  # noqa: E731
-    submit(hands, Write(key, Lane.Pods, "POST", path, verb.service, after))
+    then = lambda: _create_pod(hands, verb, pod)  # noqa: E731
+    if verb.claim is not None:
+        then = partial(_create_first, hands, First(verb, pod, "persistentvolumeclaims", verb.claim), then)
+    if verb.service is not None:
+        then = partial(_create_first, hands, First(verb, pod, "services", verb.service), then)
+    then()
+
+
+def _create_first(hands: Hands, first: First, then: Callable[[], None]) -> None:
+    meta = first.body["metadata"]
+    key, path = (first.plural, meta["namespace"], meta["name"]), core(first.plural, meta["namespace"])
+    submit(hands, Write(key, Lane.Pods, "POST", path, first.body, lambda o: hands.answers.prepared(first, o, then)))
 
 
 def _create_pod(hands: Hands, verb: verbs.Start, pod: Pod) -> None:
@@ -56,12 +64,18 @@ def stop(hands: Hands, verb: verbs.Stop, now: float) -> None:
         return
     before, order = assumed
     log.info("stop", pod=f"{verb.namespace}/{verb.pod}", reason=verb.reason, message=verb.message)
-    note = orjson.dumps({"reason": order.reason, "message": order.message, "at": order.at}).decode()
     # The kubelet ends a pod whose deadline has passed with SIGTERM, grace and SIGKILL, and keeps its object and log.
-    body = {"metadata": {"uid": verb.uid, "annotations": {STOP: note}}, "spec": {"activeDeadlineSeconds": 1}}
+    ends = {} if verb.patient else {"spec": {"activeDeadlineSeconds": 1}}
+    body = {"metadata": {"uid": verb.uid, "annotations": _notes(order)}, **ends}
     path = core("pods", verb.namespace, verb.pod)
     key = ("pod", verb.namespace, verb.pod)
     submit(hands, Write(key, Lane.Pods, "PATCH", path, body, lambda o: hands.answers.told(before, o)))
+
+
+def _notes(order: StopOrder) -> dict[str, str]:
+    until = {} if order.until is None else {"until": order.until}
+    note = orjson.dumps({"reason": order.reason, "message": order.message, "at": order.at, **until}).decode()
+    return {STOP: note, **({DEADLINE: str(int(order.until))} if order.until is not None else {})}
 
 
 def remove(hands: Hands, verb: verbs.Remove, now: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from batchyard.engine.bell import Bell
+from batchyard.model.labels import CONFIGURATION
 from batchyard.model.machine import LaunchOrder, Machine, MachineState
 from batchyard.model.plan import Retire
 from batchyard.pools.base import Provider, ProviderError
@@ -68,8 +69,9 @@ class Fleet:
             return
         now = self._world.now()
         self._world.store.machines[order.name] = Machine(
-            order.name, order.environment, order.shape.name, order.capacity_type, MachineState.Launching, now
-        )
+            order.name, order.environment, order.shape.name, order.capacity_type, MachineState.Launching, now,
+            configuration=order.labels.get(CONFIGURATION, ""),
+        )  # fmt: skip
         self._berths[order.name] = Berth(order.provider, inf)
         log.info("launch", machine=order.name, environment=order.environment, instance_type=order.shape.name)
         self._spawn(self._launch(order))

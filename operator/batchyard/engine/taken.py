@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from batchyard.kube.session import Session
+from batchyard.model.plan import Start
 from batchyard.world.notes import Refusal
 from batchyard.world.store import Store
+from batchyard.world.views import Pod
 
 NAME_TAKEN_SECONDS = 5.0
+NAME_TAKEN = {"Service": "ServiceNameTaken", "PersistentVolumeClaim": "ClaimNameTaken"}  # kind -> what the job is told
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What must be there before a pod can be: a Service or a PersistentVolumeClaim, as its body."""
+
+    verb: Start
+    pod: Pod
+    plural: str
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, WithJsonSchema
 
 from batchyard.model.api import ApiModel, Rule
+from batchyard.model.checkpoint import Checkpoint
 from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
 from batchyard.model.consumable import Consumables
 from batchyard.model.containers import TEMPLATE_RULES, ContainerRules
@@ -103,6 +104,11 @@ class JobDefinitionSpec(ApiModel):
         description="Which containers matter, and which start after which, up to 10, by their names in the template. "
         "Example: [{name: main, dependsOn: [{name: fetch, condition: Success}]}, {name: fetch, essential: false}]. "
         "AWS: ecsProperties.taskProperties.containers.",
+    )
+    checkpoint: Checkpoint | None = Field(
+        default=None,
+        description="A volume that follows a Job from attempt to attempt, and a file that says when its node goes, for "
+        "Jobs that say nothing of it themselves; absent: neither. Example: {claimName: results}.",
     )
     consumables: Consumables = Field(
         default_factory=tuple,

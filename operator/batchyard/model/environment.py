@@ -8,6 +8,7 @@ from batchyard.model import later
 from batchyard.model.api import ApiModel, Labels, Later, Rule
 from batchyard.model.instancetype import InstanceType, NodeCapacityType, NodeTemplate
 from batchyard.model.provider import Provider
+from batchyard.model.updatepolicy import UpdatePolicy
 
 
 def _unique_names(types: tuple[InstanceType, ...]) -> tuple[InstanceType, ...]:
@@ -77,6 +78,13 @@ class ComputeEnvironmentSpec(ApiModel):
             "spec.maxPricePercent bounds spot prices, so it is for environments with capacityType: Spot; leave it out",
             lambda e: e.max_price_percent == 100 or e.capacity_type == "Spot",
             "maxPricePercent",
+        ),
+        Rule(
+            "self.type == 'Managed' || !has(self.updatePolicy)",
+            "spec.updatePolicy is for Managed environments; leave it out, the nodes of an Unmanaged one are somebody "
+            "else's to replace",
+            lambda e: e.type == "Managed" or e.update_policy is None,
+            "updatePolicy",
         ),
         Rule(
             "self.type == oldSelf.type",
@@ -160,7 +168,14 @@ class ComputeEnvironmentSpec(ApiModel):
     )
     node_template: NodeTemplate = Field(
         default_factory=NodeTemplate,
-        description="Labels and taints of every node that is launched. Existing nodes keep theirs.",
+        description="Labels and taints of every node that is launched; nodes that have others are replaced as "
+        "updatePolicy says.",
+    )
+    update_policy: UpdatePolicy | None = Field(
+        default=None,
+        description="What becomes of Jobs on nodes that were made before instanceTypes, nodeTemplate or provider "
+        "changed. Such nodes take no more Jobs and go when they are empty; absent: Jobs have 1800 seconds. Example: "
+        "{jobExecutionTimeoutSeconds: 600}. AWS: updatePolicy.",
     )
     provider: Provider | None = Field(
         default=None,

@@ -34,6 +34,16 @@ class Unavailable(ApiModel):
     reason: str = Field(max_length=1024, description="Why it could not be had, for example InsufficientCapacity.")
 
 
+class Update(ApiModel):
+    """The replacement of nodes after a change of what they are made from."""
+
+    configuration: str = Field(max_length=63, description="What nodes are to be made from now, as a hash.")
+    started_at: Moment = Field(description="When the change was seen.")
+    interrupts_at: Moment = Field(description="When Jobs that still run on nodes of an older configuration are ended.")
+    nodes: int = Field(default=0, ge=0, description="How many nodes of an older configuration are left.")
+    pods: int = Field(default=0, ge=0, description="How many Pods of Jobs still run on them.")
+
+
 EnvironmentPhase = Literal["Creating", "Updating", "Valid", "Invalid", "Disabled", "Deleting"]
 
 
@@ -42,7 +52,8 @@ class ComputeEnvironmentStatus(ApiModel):
 
     phase: EnvironmentPhase = Field(
         default="Creating",
-        description="Creating: not looked at yet. Updating: nodes are coming or going after a change. Valid: in use. "
+        description="Creating: not looked at yet. Updating: nodes of an older configuration are being replaced, "
+        "and new Jobs go to new ones. Valid: in use. "
         "Invalid: no Jobs are placed here, message says why. Disabled: by spec.state. Deleting: running Jobs end, "
         "then the nodes go.",
     )
@@ -56,12 +67,16 @@ class ComputeEnvironmentStatus(ApiModel):
         max_length=50,
         description="Shapes that could not be had, and until when others are tried instead.",
     )
+    update: Update | None = Field(
+        default=None, description="Present while nodes of an older configuration are left: see spec.updatePolicy."
+    )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."
     )
     conditions: tuple[Condition, ...] = Field(
         default_factory=tuple,
         max_length=16,
-        description="Valid: whether the environment can be used. Ready: whether its nodes answer.",
+        description="Valid: whether the environment can be used. Updating: how many nodes of an older configuration "
+        "are left.",
         json_schema_extra=CONDITIONS_SCHEMA,
     )

@@ -32,7 +32,7 @@ class Stop(ApiModel):
 
 FIXED = (
     *("definition", "template", "parameters", "overrides", "retry", "timeout", "capacityType"),
-    *("multiNode", "dependsOn", "containers", "consumables", "share"),
+    *("multiNode", "dependsOn", "containers", "consumables", "share", "checkpoint"),
 )
 """Fields of spec that stay what they are."""
 

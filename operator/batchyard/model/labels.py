@@ -29,10 +29,12 @@ INSTANCE_TYPE = f"{GROUP}/instance-type"
 CAPACITY_TYPE = f"{GROUP}/capacity-type"
 PROVIDER = f"{GROUP}/provider"
 LAUNCHED_AT = f"{GROUP}/launched-at"
+CONFIGURATION = f"{GROUP}/configuration"  # label of a node: the hash of what it is made from
 ESSENTIAL = f"{GROUP}/essential-containers"  # annotation of a pod: "a,b"; when one of them ends, so does the pod
 LEADER = f"{GROUP}/leader"  # label of the operator's own pod while it leads: its Service selects by it
 SCHEDULE = f"{GROUP}/schedule"  # label of a job: the name of the schedule that submitted it
 STOP = f"{GROUP}/stop"  # annotation of a pod that we told to stop: {"reason", "message", "at"}
+DEADLINE = f"{GROUP}/interruption-deadline"  # annotation of a pod told to go: unix second of its SIGKILL
 INTERRUPTED = f"{GROUP}/interrupted"  # taint of a node with a reclaim notice
 FINALIZER = f"{GROUP}/nodes"
 LEFT_ALONE = {  # annotations by which Cluster Autoscaler and Karpenter let a pod end before they remove its node
@@ -66,6 +68,9 @@ def pod_name(job: str, attempt: int, part: int | None = None) -> str:
     """
     return f"{job}-{attempt}" if part is None else f"{job}-{part}-{attempt}"
 
+
+# How long the notice of some of these is, in seconds, where neither the taint nor the provider says when the node goes.
+NOTICE_SECONDS = {"aws-node-termination-handler/spot-itn": 120.0, "cloud.google.com/impending-node-termination": 30.0}
 
 # Taints by which clouds and controllers announce that a node is about to go.
 NOTICES = frozenset(

@@ -30,6 +30,8 @@ class Machine:
     state: MachineState
     launched_at: float
     message: str = ""
+    gone_at: float | None = None  # of an interrupted one: when it will be gone (unix seconds), as far as it is known
+    configuration: str = ""  # the hash of what it is made from; empty: its node says it, or nobody
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -23,7 +23,8 @@ class Lane(IntEnum):
 class Start:
     """Create the pod of an attempt; its name is decided by job and attempt, so that twice is once.
 
-    `service` is the Service that must be there before it: the addresses of a multi-node job's nodes.
+    `service` is the Service that must be there before it: the addresses of a multi-node job's nodes. `claim` is the
+    PersistentVolumeClaim that must: where the job keeps its checkpoint.
     """
 
     job: str
@@ -31,17 +32,24 @@ class Start:
     environment: str
     manifest: Mapping[str, Any]
     service: Mapping[str, Any] | None = None
+    claim: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Have the kubelet end a pod (SIGTERM, grace, SIGKILL) and keep its object; the reason goes onto the pod."""
+    """Have the kubelet end a pod (SIGTERM, grace, SIGKILL) and keep its object; the reason goes onto the pod.
+
+    `until` is when SIGKILL comes, of a pod whose node goes. With `patient` that is later than its own grace period
+    allows: then it is only told, and a Remove with that grace follows.
+    """
 
     namespace: str
     pod: str
     uid: str
     reason: str
     message: str
+    until: float | None = None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,13 @@ class DockerProvider(ApiModel):
         description="Directory of image archives (*.tar) on the operator's machine that each new node imports, so that "
         "Jobs run without a registry. Absent: ~/.cache/batchyard/images, if that exists.",
     )
+    shared_volume: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
+        max_length=128,
+        description="Name of a docker volume that every node has at /shared: what Jobs keep there, by a hostPath, is "
+        "on every node of the environment and outlives them. Absent: none. Example: batchyard-shared.",
+    )
 
 
 class SimulatedProvider(ApiModel):

@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from batchyard.model.api import ApiModel, Name, Rule
 from batchyard.model.array import Array
+from batchyard.model.checkpoint import Checkpoint
 from batchyard.model.consumable import Consumables
 from batchyard.model.containers import TEMPLATE_RULES, ContainerRules
 from batchyard.model.definition import SCALAR, ParameterValue
@@ -155,6 +156,11 @@ class Submission(ApiModel):
         default=None,
         description="Whose share of a queue with a schedulingPolicy the Job uses up: up to 255 letters, digits, ., _ "
         "and -. Example: team-a. AWS: shareIdentifier.",
+    )
+    checkpoint: Checkpoint | None = Field(
+        default=None,
+        description="A volume that follows the Job from attempt to attempt, and a file that says when its node goes; "
+        "absent: as the definition says, or neither. Example: {size: 1Gi}.",
     )
     retry: Retry | None = Field(
         default=None,

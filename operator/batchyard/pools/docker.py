@@ -17,7 +17,7 @@ import docker.errors
 from batchyard.model.resources import Resources
 from batchyard.pools import docker_container as containers
 from batchyard.pools.base import LaunchOrder, Machine, MachineState, ProviderError
-from batchyard.pools.docker_container import CLUSTER, NODE, SLOT, Options
+from batchyard.pools.docker_container import CLUSTER, GONE_AT, NODE, SLOT, Options
 from batchyard.pools.docker_engine import Engine
 from batchyard.pools.docker_files import SLOTS, Credentials, Mint, archive
 from batchyard.pools.docker_network import is_reachable, server_inside
@@ -97,6 +97,7 @@ class DockerProvider:
         for container in self._list(client):
             name = container["Labels"][NODE]
             machine = containers.machine(container, interrupted=name in notices, now=self._now())
+            machine = dataclasses.replace(machine, gone_at=notices.get(name))
             if machine.state is not MachineState.Failed:
                 machines.append(machine)
             elif name in notices:
@@ -146,30 +147,36 @@ class DockerProvider:
         if name in self._notices(client):
             client.api.remove_volume(_notice(name), force=True)
 
-    def _notices(self, client: docker.DockerClient) -> set[str]:
+    def _notices(self, client: docker.DockerClient) -> dict[str, float | None]:
+        """The nodes with a notice, and when each will be gone; None where an older operator gave it."""
         volumes = client.api.volumes(filters={"label": f"{CLUSTER}={self._cluster}"})["Volumes"] or []
-        return {volume["Labels"][NODE] for volume in volumes}
+        return {volume["Labels"][NODE]: _number(volume["Labels"].get(GONE_AT)) for volume in volumes}
 
     def _interrupt(self, client: docker.DockerClient, name: str, notice_seconds: float) -> None:
         container = self._find(client, name)
         if container is None or container["State"] != "running":
             raise ProviderError(f"no docker node {name} is running in this cluster", reason="NotFound")
         # An empty volume is the one thing on an engine that is labelled, made atomically, and may be made twice.
-        client.api.create_volume(_notice(name), labels={CLUSTER: self._cluster, NODE: name})
+        labels = {CLUSTER: self._cluster, NODE: name, GONE_AT: f"{self._now() + notice_seconds:.3f}"}
+        client.api.create_volume(_notice(name), labels=labels)
         command = ["batchyard-reclaim", f"{notice_seconds:g}"]
         client.api.exec_start(client.api.exec_create(container["Id"], command)["Id"], detach=True)
 
 
 def _options(settings: Mapping[str, Any]) -> Options:
     given = {key: settings[key] for key in ("image", "network") if settings.get(key)}
-    named = settings.get("imagesDirectory")
+    named, shared = settings.get("imagesDirectory"), settings.get("sharedVolume")
     # One that is named is on the engine's machine, where an operator in a pod cannot look.
-    return Options(images=Path(named) if named else IMAGES if IMAGES.is_dir() else None, **given)
+    return Options(images=Path(named) if named else IMAGES if IMAGES.is_dir() else None, shared=shared, **given)
 
 
 def _host(client: docker.DockerClient) -> Resources:
     info = client.info()
     return Resources(cpu=info["NCPU"] * 1000, memory=info["MemTotal"])
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def _notice(name: str) -> str:

@@ -22,6 +22,8 @@ INSTANCE_TYPE = "batchyard.dev/instance-type"
 CAPACITY_TYPE = "batchyard.dev/capacity-type"
 LAUNCHED_AT = "batchyard.dev/launched-at"
 SLOT = "batchyard.dev/slot"
+GONE_AT = "batchyard.dev/gone-at"
+CONFIGURATION = "batchyard.dev/configuration"
 
 # What the kubelet, containerd and the shims need beside the pods; the node's size is the pods' alone.
 DAEMONS = Resources(cpu=500, memory=384 * 2**20)
@@ -34,11 +36,14 @@ HEADER = re.compile(r"^[EF]\d{4} \S+ +\d+ [^\]]*\] ")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`spec.provider.docker` with its defaults: node image, docker network, folder of image tars on the host."""
+    """`spec.provider.docker` with its defaults: node image, docker network, folder of image tars on the host; the
+    docker volume that all nodes share.
+    """
 
     image: str = "batchyard/node:dev"
     network: str = "host"
     images: Path | None = None
+    shared: str | None = None
 
 
 def check_shape(order: LaunchOrder, host: Resources) -> None:
@@ -66,6 +71,7 @@ def labels(order: LaunchOrder, cluster: str, slot: int, now: float) -> dict[str,
         CAPACITY_TYPE: order.capacity_type,
         LAUNCHED_AT: f"{now:.3f}",
         SLOT: str(slot),
+        CONFIGURATION: order.labels.get(CONFIGURATION, ""),
     }
 
 
@@ -90,7 +96,7 @@ def creation(order: LaunchOrder, options: Options, host: Resources) -> dict[str,
         "sysctls": {} if options.network == "host" else {"net.ipv4.ip_forward": "1"},
         "tmpfs": {"/run": "", "/tmp": ""},  # noqa: S108 a mount point inside the node
         "volumes": ["/var/lib/containerd", "/var/lib/kubelet"],
-        "mounts": _images(options),
+        "mounts": [*_images(options), *_shared(options)],
         "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
     }
 
@@ -98,6 +104,11 @@ def creation(order: LaunchOrder, options: Options, host: Resources) -> dict[str,
 def _images(options: Options) -> list[Mount]:
     """A mount and not a volume: the engine refuses a directory that is not there, and does not make an empty one."""
     return [Mount("/images", str(options.images), type="bind", read_only=True)] if options.images else []
+
+
+def _shared(options: Options) -> list[Mount]:
+    """The engine makes the volume when it is first named, and keeps it when the nodes have gone."""
+    return [Mount("/shared", options.shared, type="volume")] if options.shared else []
 
 
 def node_labels(order: LaunchOrder) -> str:
@@ -136,6 +147,7 @@ def machine(container: Mapping[str, Any], *, interrupted: bool, now: float) -> M
         capacity_type=its[CAPACITY_TYPE],
         state=MachineState.Interrupted if interrupted and state is MachineState.Running else state,
         launched_at=launched_at,
+        configuration=its.get(CONFIGURATION, ""),
         message="an interruption notice was given" if interrupted and state is MachineState.Running else message,
     )
 

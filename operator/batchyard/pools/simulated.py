@@ -79,4 +79,5 @@ def _machine(body: Mapping[str, Any]) -> Machine:
         capacity_type=labels.get(names.CAPACITY_TYPE, ""),
         state=MachineState.Running if ready else MachineState.Launching,
         launched_at=datetime.fromisoformat(meta["creationTimestamp"]).timestamp(),
+        configuration=labels.get(names.CONFIGURATION, ""),
     )

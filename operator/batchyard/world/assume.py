@@ -36,7 +36,7 @@ def assume_stop(store: Store, verb: Stop, now: float) -> tuple[Pod, StopOrder] |
     pod = store.pods.get(Key(verb.namespace, verb.pod))
     if pod is None or pod.uid != verb.uid:
         return None
-    order = StopOrder(reason=verb.reason, message=verb.message, at=now)
+    order = StopOrder(reason=verb.reason, message=verb.message, at=now, until=verb.until)
     store.apply_pod(msgspec.structs.replace(pod, stopping=True, stop=order))
     return pod, order
 

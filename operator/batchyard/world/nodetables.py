@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
-from batchyard.model.labels import INSTANCE_TYPE, NOTICES
+from batchyard.model.labels import CONFIGURATION, INSTANCE_TYPE, NOTICES
 from batchyard.model.machine import Machine, MachineState
 from batchyard.model.resources import Resources, total
 from batchyard.world.children import CHILDREN
@@ -70,6 +70,9 @@ class NodeTables(PodTables):
         environment = self.environments.get(node.environment) if node is not None and node.ready else None
         if node is None or environment is None:
             return
+        its = node.labels.get(CONFIGURATION)
+        if its and environment.configurations.get(node.labels.get(INSTANCE_TYPE, "")) != its:
+            return  # of an older configuration: what it lacks of the shape is not overhead
         foreign = total(pod.requests for pod in self.live_on.get(name, {}).values() if not pod.job)
         for shape in environment.shapes:
             if shape.name == node.labels.get(INSTANCE_TYPE):

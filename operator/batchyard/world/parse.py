@@ -18,7 +18,9 @@ from batchyard.model.machine import Shape, Taint
 from batchyard.model.policy import SchedulingPolicySpec
 from batchyard.model.queue import JobQueueSpec
 from batchyard.model.resources import read
+from batchyard.model.updatepolicy import UpdatePolicy
 from batchyard.world.alike import Alike
+from batchyard.world.configuration import Recipe, configurations
 from batchyard.world.specs import Blueprint, Budget, JobSpec, SpotFirst, TimeLimit
 from batchyard.world.views import (
     Consumable,
@@ -139,7 +141,10 @@ def environment(body: Body) -> Environment:
         return Environment(**common, invalid=_problem(error))
     raw = body["spec"]
     provider, settings = _provider(raw.get("provider") or {})
-    template = spec.node_template
+    template, policy = spec.node_template, spec.update_policy or UpdatePolicy()
+    shapes = tuple(_shape(item) for item in raw.get("instanceTypes") or ())
+    taints = tuple(Taint(t.key, t.value or "", str(t.effect)) for t in template.taints)
+    recipe = Recipe(template.labels, taints, provider, settings)
     return Environment(
         **common,
         state=str(spec.state),
@@ -147,13 +152,16 @@ def environment(body: Body) -> Environment:
         capacity_type=str(spec.capacity_type),
         min_vcpus=spec.min_vcpus,
         max_vcpus=spec.max_vcpus or 0,
-        shapes=tuple(_shape(item) for item in raw.get("instanceTypes") or ()),
+        shapes=shapes,
         strategy=str(spec.allocation_strategy),
         max_price_percent=spec.max_price_percent,
         scale_down_delay=spec.scale_down_delay_seconds,
         node_start_timeout=spec.node_start_timeout_seconds,
-        labels=dict(template.labels or {}) if template else {},
-        taints=tuple(Taint(t.key, t.value or "", str(t.effect)) for t in (template.taints or ())) if template else (),
+        terminates_on_update=policy.terminate_jobs_on_update,
+        update_grace=policy.job_execution_timeout_seconds,
+        configurations=configurations(recipe, shapes) if str(spec.type) == "Managed" else {},
+        labels=dict(template.labels),
+        taints=taints,
         provider=provider,
         settings=settings,
         selector=dict(spec.node_selector or {}),

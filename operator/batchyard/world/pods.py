@@ -110,6 +110,8 @@ def stop_order(text: str | None) -> StopOrder | None:
         order = msgspec.json.decode(text, type=StopOrder)
     except msgspec.DecodeError:
         return None
+    if order.until is not None and not 0 <= order.until < LAST:
+        return None
     return order if 0 <= order.at < LAST and order.reason.isalpha() and len(order.reason) <= 64 else None
 
 

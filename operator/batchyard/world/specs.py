@@ -116,6 +116,16 @@ class DefinitionRef(msgspec.Struct, frozen=True, rename="camel", kw_only=True, g
     revision: int | None = None
 
 
+class Checkpoint(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """`spec.checkpoint` of a job or a definition; with neither claim nor size there is no volume."""
+
+    claim_name: str | None = None
+    size: str | int | None = None
+    storage_class_name: str | None = None
+    access_mode: str = "ReadWriteOnce"
+    mount_path: str = "/checkpoint"
+
+
 class JobSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True, weakref=True):
     """A job's spec as the API server validated it; jobs that say the same have one and the same (world/alike.py)."""
 
@@ -137,6 +147,7 @@ class JobSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True, weakref
     share: str | None = None
     consumables: tuple[Take, ...] = ()
     containers: tuple[ContainerRule, ...] = ()
+    checkpoint: Checkpoint | None = None
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -159,6 +170,7 @@ class Blueprint(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fa
     multi_node: MultiNode | None = None
     consumables: tuple[Take, ...] = ()
     containers: tuple[ContainerRule, ...] = ()
+    checkpoint: Checkpoint | None = None
 
 
 class TimeLimit(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):

@@ -126,6 +126,7 @@ class StopOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     message: str
     at: float
+    until: float | None = None  # when SIGKILL comes, of a pod whose node goes
 
 
 class Pod(View, frozen=True, kw_only=True, gc=False):
@@ -210,6 +211,9 @@ class Environment(View, frozen=True, kw_only=True, gc=False):
     max_price_percent: int = 100  # of the on-demand price: spot shapes above it are not launched
     scale_down_delay: float = 60.0
     node_start_timeout: float = 600.0
+    terminates_on_update: bool = False
+    update_grace: float = 1800.0  # seconds that jobs may go on on nodes of an older configuration
+    configurations: dict[str, str] = {}  # shape -> hash of what its nodes are made from
     labels: dict[str, str] = {}
     taints: tuple[Taint, ...] = ()
     provider: str = ""
