@@ -193,6 +193,11 @@ class Simulation:
             truth.state, truth.ends = MachineState.Interrupted, self.world.now + notice
             self.disturbed = True
 
+    def renew(self, name: str, made_from: str, grace: float) -> None:
+        """Change what the nodes of an environment are made from."""
+        self.disturbed = True
+        self.change(Environment, name, configurations={"c2": made_from, "c8": made_from}, update_grace=grace)
+
     def vanish(self, index: int) -> None:
         for name in sorted(self.world.machines)[index : index + 1]:
             self.world.vanish(name)

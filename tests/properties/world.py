@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from batchyard.decide.enforce import is_patient
 from batchyard.model.machine import LaunchOrder, Machine, MachineState
 from batchyard.model.phase import reachable
 from batchyard.model.resources import Resources, millicores, total, whole
@@ -295,6 +296,7 @@ class World:
                 truth.order.capacity_type,
                 truth.state,
                 truth.born,
+                gone_at=truth.ends if truth.state is MachineState.Interrupted else None,
             )
             for name, truth in self.machines.items()
         ]
@@ -369,7 +371,8 @@ class World:
         return min(pod.acknowledged + 2.0, kill) if pulls or main.reason != "ErrImagePull" else kill
 
     def _kill_at(self, pod: Pod, main: Container) -> float:
-        told = [at for at in (pod.stop.at + 1 if pod.stop else None, pod.deleting) if at is not None]
+        ordered = pod.stop.at + 1 if pod.stop and not is_patient(pod, pod.stop) else None
+        told = [at for at in (ordered, pod.deleting) if at is not None]
         stubborn = main.state == "running" and self.program(pod).stubborn
         return min(told) + (pod.grace if stubborn else 1.0) if told else math.inf
 
@@ -426,7 +429,8 @@ class World:
             name="main", state="terminated", reason=reason, exit_code=code, started=main.started,
             finished=math.floor(self.now),
         )  # fmt: skip
-        if code == 0 and not pod.worker:
+        cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason == "Interrupted"
+        if code == 0 and not pod.worker and not cut_short:  # what is told to go is not done, whatever it says
             self.ran_well.add(who(pod))
         told = {"reason": "DeadlineExceeded"} if pod.stop is not None and code == 143 else {}
         containers = (ended,) if main.state == "running" else ()
