@@ -98,7 +98,7 @@ def _verdict(pod: Pod) -> tuple[str, str, Container | None]:
 
 
 def _cut_short(pod: Pod) -> bool:
-    """Say whether a program that exited with 0 did so because we had it end, with its node: it is not done (ADR 36).
+    """Say whether a program that exited with 0 did so because we had it end, with its node: it is not done (ADR 38).
 
     Of one that had ended well before nobody thinks so; the clocks of node and operator may differ.
     """
