@@ -40,6 +40,18 @@ _NODES = (
             ('sum by (environment) (batchyard_instance_types{environment=~"$environment", state="unavailable"})',
              "{{environment}}")),
 )  # fmt: skip
+_MONEY = (
+    stacked("What the nodes cost an hour, and who had it", "Counted when attempts end; idle: nobody had it.", "short",
+            (('3600 * sum by (part) (rate(batchyard_node_cost_part_total{environment=~"$environment"}'
+             "[$__rate_interval]))"), "{{part}}")),
+    stacked("What the nodes cost an hour, by environment", "By the price of their hour, from launch to end.", "short",
+            (('3600 * sum by (environment) (rate(batchyard_node_cost_total{environment=~"$environment"}'
+             "[$__rate_interval]))"), "{{environment}}")),
+    lines("Part of it that was idle", "Nodes that start, wait to leave, or have room that nothing fits.", "percentunit",
+          (('sum by (environment) (rate(batchyard_node_cost_part_total{environment=~"$environment", part="idle"}'
+           '[$__rate_interval])) / sum by (environment) (rate(batchyard_node_cost_total{environment=~"$environment"}'
+           "[$__rate_interval]))"), "{{environment}}")),
+)  # fmt: skip
 _QUEUES = (
     stacked("Jobs in line, by queue", "What wait for room or their turn.", "short",
             ("sum by (queue) (batchyard_waiting_jobs)", "{{queue}}")),
@@ -89,6 +101,7 @@ BOARD = Board(
         "Now": _NOW,
         "Capacity": _CAPACITY,
         "Nodes that come and go": _NODES,
+        "What the nodes cost": _MONEY,
         "Queues": _QUEUES,
         "Decisions": _DECISIONS,
         "The API server": _API,

@@ -58,6 +58,14 @@ _MONEY = (
           (('max by (queue) (batchyard_budget_spent{queue=~"$queue"})'
             ' / max by (queue) (batchyard_budget_amount{queue=~"$queue"})'), "{{queue}}")),
 )  # fmt: skip
+_PAYERS = (
+    stacked("Cost an hour, by share", "Of the attempts that ended lately.", "short",
+            ('3600 * sum by (queue, share) (rate(batchyard_share_cost_total{queue=~"$queue"}[$__rate_interval])) > 0',
+             "{{queue}} {{share}}")),
+    stacked("Cost an hour, by namespace", "Of all queues.", "short",
+            ("3600 * sum by (namespace) (rate(batchyard_namespace_cost_total[$__rate_interval])) > 0",
+             "{{namespace}}")),
+)  # fmt: skip
 _SHARING = (
     lines("What shares have used", "vCPU seconds, older ones counting less; who has used least is next.", "short",
           ('batchyard_share_usage_vcpu_seconds{queue=~"$queue"}', "{{queue}} {{share}}")),
@@ -78,6 +86,7 @@ BOARD = Board(
         "How long it takes": _TIMES,
         "How it ends": _ENDS,
         "What it costs": _MONEY,
+        "Who pays": _PAYERS,
         "Who gets how much": _SHARING,
     },
 )

@@ -28,9 +28,10 @@ _SIZES = {
     ("", "step"): 9,
     ("batchyard_plan_verbs_total", "verb"): 17,
     ("", "lane"): 4,
+    ("", "part"): 3,
     ("", "version"): 1,
 }
-_OPEN = ("queue", "environment", "consumable", "share")
+_OPEN = ("queue", "environment", "consumable", "share", "namespace")
 
 
 def main() -> None:

@@ -48,6 +48,7 @@ class JobSpec:
 
     program: str = "short"
     cpu: int = 1
+    memory: str = "1Gi"
     attempts: int = 1
     timeout: int | None = None
     queue: str = "both"
@@ -126,7 +127,7 @@ class Simulation:
         if spec.grows:
             retry["onOutOfMemory"] = {"memoryFactor": "2"}
         source: dict[str, Any] = {"definition": {"name": "defined"}} if spec.defined else {
-            "template": template(str(spec.cpu)), "retry": retry,
+            "template": template(str(spec.cpu), spec.memory), "retry": retry,
         }  # fmt: skip
         if spec.nodes:
             source["multiNode"] = {"nodes": spec.nodes, "mainNode": min(1, spec.nodes - 1)}

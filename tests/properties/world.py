@@ -96,6 +96,7 @@ class World:
     runs: dict[str, int] = field(default_factory=dict)  # job name -> how often its program was started
     ended: dict[str, JobStatus] = field(default_factory=dict)  # job name -> the latest record of its end or children
     made: set[str] = field(default_factory=set)  # names of all pods that there ever were
+    past: dict[str, tuple[Truth, float]] = field(default_factory=dict)  # machines that are gone, and since when
     silent: dict[str, float] = field(default_factory=dict)  # nodes whose machine is gone -> since when
     version: int = 0
     most: Counter[str] = field(default_factory=Counter)  # the largest total that a consumable ever had
@@ -284,8 +285,10 @@ class World:
 
     def vanish(self, name: str) -> None:
         """Take a machine away; what ran on it runs no more, and says nothing."""
-        if self.machines.pop(name, None) is not None and name in self.tables[Node]:
-            self.silent[name] = self.now
+        if (truth := self.machines.pop(name, None)) is not None:
+            self.past[name] = truth, self.now
+            if name in self.tables[Node]:
+                self.silent[name] = self.now
 
     def observe(self) -> list[Machine]:
         return [

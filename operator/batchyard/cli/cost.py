@@ -1,4 +1,4 @@
-"""`batchyard cost`: what jobs have cost, from their statuses."""
+"""`batchyard cost`: what jobs have cost, from their statuses, and nodes, from those of the environments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import click
 
 from batchyard.cli import show
 from batchyard.cli.cluster import Body, Cluster
+from batchyard.cli.errors import Failure
 from batchyard.cli.flags import JOB, QUEUE, connected, output
+from batchyard.cli.invoice import idle_line, print_invoices
 from batchyard.cli.words import amount, ended, money, name
 
 _KEYS: dict[str, Callable[[Body], str]] = {
@@ -41,7 +43,9 @@ class Sum:
 
 @click.command("cost")
 @click.argument("jobs", metavar="[JOB...]", nargs=-1, type=JOB)
-@click.option("--by", type=click.Choice(list(_KEYS)), default="job", show_default=True, help="What a line stands for.")
+@click.option(
+    "--by", type=click.Choice([*_KEYS, "environment"]), default="job", show_default=True, help="What a line stands for."
+)
 @click.option("-q", "--queue", type=QUEUE, help="Only jobs of this queue.")
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Jobs of all namespaces.")
 @click.option("-l", "--selector", default="", help="Only jobs with these labels.")
@@ -59,8 +63,14 @@ def command(  # noqa: PLR0913 the flags
     """Add up what jobs have cost, the dearest first.
 
     Counted are the jobs that are still there: one is deleted when its ttlSecondsAfterFinished has passed, and its
-    cost with it. WASTED is what attempts cost that did not succeed.
+    cost with it. WASTED is what attempts cost that did not succeed. `--by environment` tells what the nodes cost since
+    the environment was made: useful, wasted, running and idle add up to it.
     """
+    if by == "environment":
+        if jobs or queue or everywhere or selector:
+            raise Failure("--by environment is about all jobs of the nodes; leave out jobs, --queue, -A and --selector")
+        print_invoices(cluster, form)
+        return
     found: Iterable[Body] = (cluster.get("Job", job) for job in jobs)
     if not jobs:
         fields = f"spec.queue={queue}" if queue else ""
@@ -75,6 +85,8 @@ def command(  # noqa: PLR0913 the flags
         header = (*header, "EACH", "OF ALL", "WASTED OF IT")
         rows = [row + _wide(sum_, whole) for row, sum_ in zip(rows, [*(sum_ for _, sum_ in sums), whole], strict=True)]
     show.print_table(header, rows, whole=form == "wide")
+    if everywhere and not (jobs or queue or selector) and (line := idle_line(cluster)):
+        show.console().print(f"\n{line}")
 
 
 def _sums(jobs: Iterable[Body], by: str) -> tuple[list[tuple[str, Sum]], Sum]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from batchyard.decide.bills import bills
 from batchyard.decide.budget import balance
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.expire import expire
@@ -62,8 +63,9 @@ def decide(snapshot: Store, now: float, done: Clocked = _untimed) -> Plan:
     done("scale")
     # 7. Cancel who has been first in line for longer than his queue allows.
     overdue(cycle)
-    # 8. Write down what changed, and explain to those who wait.
+    # 8. Write down what changed and what it cost, and explain to those who wait.
     record(cycle)
+    bills(cycle)
     report(cycle, rooms)
     done("record")
     # 9. Forget what is long finished.

@@ -26,10 +26,10 @@ def hourly(shape: Shape, capacity_type: str) -> Decimal:
 @lru_cache(maxsize=4096)
 def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
     """Return what a pod costs a second."""
-    return (hourly(shape, capacity_type) * _share(shape, requests) / 3600).quantize(_FINE)
+    return (hourly(shape, capacity_type) * part(shape, requests) / 3600).quantize(_FINE)
 
 
-def _share(shape: Shape, requests: Resources) -> Decimal:
+def part(shape: Shape, requests: Resources) -> Decimal:
     """The largest share of the node that a pod takes; how many pods a node may have is not what one pays for."""
     paid_for = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended)
     return Decimal(str(paid_for.share_of(shape.resources)))
@@ -41,7 +41,7 @@ def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float |
     What started is paid for a second at least; `seconds` None: it never did.
     """
     paid = Decimal(0 if seconds is None else str(max(seconds, SHORTEST)))
-    amount = hourly(shape, capacity_type) * _share(shape, requests) * paid / 3600
+    amount = hourly(shape, capacity_type) * part(shape, requests) * paid / 3600
     return str(min(amount, _MOST).quantize(_CENTS))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.decide.admit import let_in, policy_problem
+from batchyard.decide.bills import cost_of
 from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.inventory import inventory
@@ -28,7 +29,9 @@ def report(cycle: Cycle, pools: Mapping[str, Pool]) -> None:
     for pool in pools.values():
         _hold(cycle, pool)
         if not _resting(cycle, pool.environment):
-            _write(cycle, "computeenvironments", pool.environment, _environment(cycle, pool))
+            told = _environment(cycle, pool)
+            cost = cost_of(cycle, pool.environment, changed=_is_news(pool.environment, told))
+            _write(cycle, "computeenvironments", pool.environment, {**told, "cost": cost})
     for queue in list(cycle.store.queues.values()):
         if not _resting(cycle, queue):
             _write(cycle, "jobqueues", queue, _queue(cycle, queue))
@@ -52,10 +55,13 @@ def _write(cycle: Cycle, plural: str, view: Environment | Queue | Policy, status
 def _write_due(cycle: Cycle, view: Environment | Queue | Policy | Consumable, verb: Report) -> None:
     if view.deleting and not isinstance(view, Environment):
         return
-    written = verb.status.items()
-    if all(_same(view.status.get(name), value) for name, value in written if name != "oldestRunnableSeconds"):
-        return
-    cycle.do(verb)
+    if _is_news(view, verb.status):
+        cycle.do(verb)
+
+
+def _is_news(view: Environment | Queue | Policy | Consumable, status: Mapping[str, Any]) -> bool:
+    written = status.items()
+    return not all(_same(view.status.get(name), value) for name, value in written if name != "oldestRunnableSeconds")
 
 
 def _resting(cycle: Cycle, view: View) -> bool:

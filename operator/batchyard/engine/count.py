@@ -12,7 +12,7 @@ import structlog
 from batchyard.decide.outcome import AWS_NAMES, INFRASTRUCTURE
 from batchyard.model.plan import Record
 from batchyard.telemetry.catalogue import UNKNOWN
-from batchyard.telemetry.metrics import ATTEMPTS, COST, RUN, WAIT, WASTED
+from batchyard.telemetry.metrics import ATTEMPTS, COST, NAMESPACE_COST, RUN, SHARE_COST, WAIT, WASTED
 from batchyard.world.parse import seconds
 from batchyard.world.views import Attempt, Job
 
@@ -32,7 +32,7 @@ def count(job: Job, verb: Record) -> None:
         return
     queue = job.spec.queue
     for attempt in verb.ended:
-        _ended(queue, attempt)
+        _ended(job, attempt)
         if attempt.number == 1 and attempt.started_at:
             _waited(job, attempt.started_at)
     for reason, lost in _untold(verb).items():
@@ -49,7 +49,7 @@ def _plain(job: Job, verb: Record) -> None:
     for written in verb.status.get("attempts") or ():
         if written.get("reason") and written["number"] not in known:
             attempt = msgspec.convert(written, Attempt)
-            _ended(job.spec.queue, attempt)
+            _ended(job, attempt)
             log.info(
                 "attempt ended", job=f"{job.namespace}/{job.name}", attempt=attempt.number, reason=attempt.reason,
                 exit_code=attempt.exit_code, node=attempt.node,
@@ -72,8 +72,9 @@ def _end(reason: str | None) -> tuple[str, str]:
     return OUTCOMES[known], known
 
 
-def _ended(queue: str, attempt: Attempt) -> None:
+def _ended(job: Job, attempt: Attempt) -> None:
     outcome, reason = _end(attempt.reason)
+    queue = job.spec.queue
     place = (queue, attempt.compute_environment or UNKNOWN)
     ATTEMPTS.add((*place, outcome, reason))
     if attempt.started_at and attempt.stopped_at:
@@ -81,5 +82,8 @@ def _ended(queue: str, attempt: Attempt) -> None:
     if attempt.cost is not None:
         cost = float(attempt.cost)
         COST.add(place, cost)
+        NAMESPACE_COST.add((job.namespace,), cost)
+        if job.spec.share:
+            SHARE_COST.add((queue, job.spec.share), cost)
         if outcome != "Succeeded":
             WASTED.add(place, cost)

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from batchyard.decide.stock import consumed, in_use, left
 from batchyard.engine.budgets import budgets
+from batchyard.engine.costs import Costs
 from batchyard.engine.count import ENDS
 from batchyard.engine.headcount import jobs
 from batchyard.engine.shares import shares
@@ -32,6 +33,7 @@ class Measure(Collector):
     def __init__(self, store: Store, watching: Sequence[Watcher[Any]]) -> None:
         self._store = store
         self._watching = watching
+        self._costs = Costs()
         self._last_cycle: Callable[[], float] | None = None
         self.leads: Callable[[], bool] = lambda: False
         REGISTRY.register(self)
@@ -57,6 +59,7 @@ class Measure(Collector):
         yield from jobs(store)
         yield from shares(store)
         yield from budgets(store)
+        yield from self._costs.families(store)
         yield from self._environments()
         yield self._consumables()
         queues = {name: queue.environments for name, queue in store.queues.items()}

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from batchyard.model.api import ApiModel, Moment
+from batchyard.model.api import ApiModel, Moment, Spent
 from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
 
 
@@ -44,6 +44,18 @@ class Update(ApiModel):
     pods: int = Field(default=0, ge=0, description="How many Pods of Jobs still run on them.")
 
 
+class EnvironmentCost(ApiModel):
+    """What the environment's nodes have cost: nodes = useful + wasted + running + idle."""
+
+    nodes: Spent = Field(description="All nodes, from their launch to their end, by the price of an hour.")
+    useful: Spent = Field(description="The part of attempts that succeeded.")
+    wasted: Spent = Field(description="The part of attempts that failed, were stopped or interrupted.")
+    running: Spent = Field(description="The part of attempts that have not ended.")
+    idle: Spent = Field(description="What no attempt used: free room, nodes that start or wait to leave.")
+    since: Moment | None = Field(default=None, description="Since when it is counted.")
+    updated_at: Moment | None = Field(default=None, description="Until when it is counted.")
+
+
 EnvironmentPhase = Literal["Creating", "Updating", "Valid", "Invalid", "Disabled", "Deleting"]
 
 
@@ -69,6 +81,11 @@ class ComputeEnvironmentStatus(ApiModel):
     )
     update: Update | None = Field(
         default=None, description="Present while nodes of an older configuration are left: see spec.updatePolicy."
+    )
+    cost: EnvironmentCost | None = Field(
+        default=None,
+        description="What the nodes have cost and who had it, in the currency of spec.instanceTypes; written every "
+        "minute. Absent until a node with a price has cost something.",
     )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."

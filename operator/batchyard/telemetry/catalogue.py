@@ -31,6 +31,8 @@ LABELS = {
     "queue": f"a JobQueue that exists; `{UNKNOWN}` for all jobs whose queue does not",
     "environment": f"a ComputeEnvironment that exists; `{UNKNOWN}` for attempts that were lost with their pods",
     "consumable": "a ConsumableResource that exists",
+    "namespace": f"one of the first {SHARES} namespaces whose attempts have cost something; `{OTHERS}` for the rest",
+    "part": "of what nodes cost 3: useful, wasted, idle",
     "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together",
     "phase": "the 7 phases of a Job",
     "state": "of nodes 4: launching, ready, draining, failed; of instance types 2: available, unavailable",
@@ -110,6 +112,27 @@ COST = Metric(
 )
 WASTED = Metric(
     "counter", "batchyard_wasted_cost_total", "The part of it that did not succeed.", ("queue", "environment")
+)
+SHARE_COST = Metric(
+    "counter",
+    "batchyard_share_cost_total",
+    f"Cost of the attempts that have ended, by share; told one by one are the first {SHARES} shares of a queue.",
+    ("queue", "share"),
+)
+NAMESPACE_COST = Metric(
+    "counter", "batchyard_namespace_cost_total", "Cost of the attempts that have ended, by namespace.", ("namespace",)
+)
+NODE_COST = Metric(
+    "counter",
+    "batchyard_node_cost_total",
+    "What the nodes of a managed environment have cost, from launch to end, by the price of an hour.",
+    ("environment",),
+)
+PART_COST = Metric(
+    "counter",
+    "batchyard_node_cost_part_total",
+    "Who had it: attempts that succeeded, others that ended, nobody. With what still runs they add up to the whole.",
+    ("environment", "part"),
 )
 BUDGET = Metric("gauge", "batchyard_budget_amount", "spec.budget.amount of a queue that has one.", ("queue",))
 BUDGET_SPENT = Metric(

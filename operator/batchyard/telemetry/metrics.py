@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram, disable_created_metrics
 from prometheus_client.core import Metric as Family
 
 from batchyard.telemetry import catalogue
-from batchyard.telemetry.tally import Labels, Spread, Total
+from batchyard.telemetry.tally import Capped, Labels, Spread, Total
 
 # For each series that counts there would be another, of when it began; Prometheus has no use for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -18,6 +18,7 @@ ATTEMPTS = Total(catalogue.ATTEMPTS)
 RUN = Spread(catalogue.RUN)
 WAIT = Spread(catalogue.WAIT)
 COST, WASTED = Total(catalogue.COST), Total(catalogue.WASTED)
+SHARE_COST, NAMESPACE_COST = Capped(catalogue.SHARE_COST), Capped(catalogue.NAMESPACE_COST)
 ESTIMATE_ERROR, ESTIMATES = Spread(catalogue.ESTIMATE_ERROR), Total(catalogue.ESTIMATES)
 STARTED, FAILED = Total(catalogue.STARTED), Total(catalogue.FAILED)
 
@@ -97,6 +98,8 @@ def counted(queues: Mapping[str, Sequence[str]], environments: Iterable[str], en
         WAIT.family([(queue,) for queue in queues], of_queue),
         COST.family(pairs, of_both),
         WASTED.family(pairs, of_both),
+        SHARE_COST.family((), of_queue),
+        NAMESPACE_COST.family((), lambda _: True),
         ESTIMATE_ERROR.family([(queue,) for queue in queues], of_queue),
         ESTIMATES.family([(queue, within) for queue in queues for within in ("false", "true")], of_queue),
         STARTED.family([(name,) for name in known], of_environment),

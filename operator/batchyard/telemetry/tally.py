@@ -7,13 +7,13 @@ counting happens in one thread, the event loop's, so that nothing is locked.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-from batchyard.telemetry.catalogue import Metric
+from batchyard.telemetry.catalogue import OTHERS, SHARES, Metric
 
 Labels = tuple[str, ...]
 
@@ -37,6 +37,30 @@ class Total:
         for labels in sorted({*born, *self.values}):
             family.add_metric(labels, self.values.get(labels, 0.0))
         return family
+
+
+class Capped(Total):
+    """A counter whose last label anybody may make up: the first values are told one by one, all later ones together."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__(metric)
+        self._known: Counter[Labels] = Counter()  # by the other labels
+
+    def add(self, labels: Labels, amount: float = 1.0) -> None:
+        """Count."""
+        group = labels[:-1]
+        if labels not in self.values:
+            if self._known[group] >= SHARES:
+                labels = (*group, OTHERS)
+            else:
+                self._known[group] += 1
+        super().add(labels, amount)
+
+    def family(self, born: Iterable[Labels], lives: Callable[[Labels], bool]) -> CounterMetricFamily:
+        """Return all series; those that no longer live are forgotten."""
+        found = super().family(born, lives)
+        self._known = Counter(labels[:-1] for labels in self.values if labels[-1] != OTHERS)
+        return found
 
 
 class Spread:

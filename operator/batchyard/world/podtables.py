@@ -9,6 +9,7 @@ from math import inf
 import msgspec
 
 from batchyard.model.resources import NOTHING, Resources
+from batchyard.world.bill import Bills
 from batchyard.world.children import attempts_on_record, has_ended, place_of
 from batchyard.world.memo import Memo
 from batchyard.world.pods import disowned, is_of
@@ -46,6 +47,7 @@ class PodTables:
         self.ends: dict[str, tuple[tuple[float, Resources], ...]] = {}  # node -> when its pods end, as decide found
         self.ledger = Ledger()  # what the shares of queues use
         self.purse = Purse()  # what queues with a budget spend
+        self.bills = Bills()  # what environments cost
         self.last_end: dict[str, float] = {}
         self.refusers = Refusers()
         # array uid -> its finished pods that the API server has -> chunk, and whether they succeeded
@@ -61,6 +63,7 @@ class PodTables:
             return
         self._note_end(pod)
         self.purse.hear(pod)
+        self.bills.hear(pod)
         self._drop_pod(where)
         if not (pod.job and pod.uid and pod.node) or pod.acknowledged is not None or pod.final:
             self.unseen.pop(where, None)
@@ -153,7 +156,9 @@ class PodTables:
             return
         if last.share:
             self.ledger.end(last)
-        self.purse.hear(last if last.final else msgspec.structs.replace(last, gone=True))
+        heard = last if last.final else msgspec.structs.replace(last, gone=True)
+        self.purse.hear(heard)
+        self.bills.hear(heard)
         self.memo.pop(last.job, None)
         if last.job not in self.jobs or self._settled(last):
             return

@@ -1,0 +1,146 @@
+"""What environments cost: nodes by the price of their hour, pods by their share of it, and what nobody used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchyard.decide.attempts import node_price, stopped
+from batchyard.decide.budget import started_of
+from batchyard.decide.cycle import Cycle
+from batchyard.decide.outcome import judge
+from batchyard.decide.price import SHORTEST, hourly, part
+from batchyard.model.machine import MachineState
+from batchyard.world.bill import AMOUNTS, Bill
+from batchyard.world.parse import rfc3339, seconds
+from batchyard.world.store import Store
+from batchyard.world.tab import Spell
+from batchyard.world.views import Environment, Pod
+
+LATE = 10.0  # seconds within which starts and ends are heard of as a rule: what is older is counted
+OFTEN = 5.0  # seconds between countings
+CHANGED_SECONDS = 10.0  # between writes, when nothing runs any more
+STEADY_SECONDS = 60.0  # between writes otherwise
+_MOST = 999_999_999.0  # that a status can hold
+
+
+def bills(cycle: Cycle) -> None:
+    """Bring up to date what each managed environment has cost."""
+    table, store = cycle.store.bills, cycle.store
+    if table.frozen:
+        return
+    new = [_open(cycle, view) for view in store.environments.values() if view.managed]
+    news, table.news = table.news, []
+    for pod in news:
+        if (bill := table.of.get(pod.environment)) is not None:
+            _take_in(store, bill, pod)
+    for name in [name for name in table.of if name not in store.environments]:
+        del table.of[name]
+    for bill in filter(None, new):
+        bill.forgo()
+    for bill in table.of.values():
+        _count(cycle, bill)
+
+
+def _open(cycle: Cycle, view: Environment) -> Bill | None:
+    """See which machines of an environment came and went; return its bill if that is new."""
+    table = cycle.store.bills.of
+    bill = table.get(view.name)
+    new = bill is None or bill.uid != view.uid
+    if bill is None or new:
+        bill = table[view.name] = Bill.begin(view.uid, view.status.get("cost") or {}, cycle.now)
+    found = cycle.store.machines_of(view.name)
+    if found is bill.known and view is bill.view:
+        return None
+    shapes = {shape.name: shape for shape in view.shapes}
+    for machine in found:
+        shape = shapes.get(machine.instance_type)
+        if shape is not None and machine.state is not MachineState.Launching:
+            price = float(hourly(shape, machine.capacity_type)) / 3600
+            bill.open(machine.name, price, min(machine.launched_at or cycle.now, cycle.now), known_before=new)
+    there = {machine.name for machine in found}
+    for node, tab in bill.tabs.items():
+        if node not in there and tab.ends > cycle.now:
+            bill.close(node, cycle.now)
+    bill.known, bill.view = found, view
+    return bill if new else None
+
+
+def _take_in(store: Store, bill: Bill, pod: Pod) -> None:
+    if not pod.final:
+        _live(store, bill, pod)
+        return
+    end = judge(pod)
+    over = max(stopped(pod, end), (end.started or 0.0) + SHORTEST)
+    if pod.uid not in bill.spells:
+        if pod.uid in bill.closed or end.started is None or _settled_at(store, pod, over) <= bill.at:
+            return
+        bill.enter(pod.uid, _spell(store, pod, end.started), over)
+    elif end.started is not None:
+        bill.start(pod.uid, end.started)
+    bill.end(pod.uid, over, useful=None if pod.worker else end.success)
+
+
+def _live(store: Store, bill: Bill, pod: Pod) -> None:
+    spell, started = bill.spells.get(pod.uid), started_of(pod)
+    if spell is None and pod.uid not in bill.closed:
+        bill.enter(pod.uid, _spell(store, pod, started))
+    elif spell is not None and started is not None and spell.started is None:
+        bill.start(pod.uid, started)
+
+
+def _spell(store: Store, pod: Pod, started: float | None) -> Spell:
+    shape, capacity_type = node_price(store, pod)
+    share = float(part(shape, pod.requests)) if shape is not None else 0.0
+    price = float(hourly(shape, capacity_type)) / 3600 if shape is not None else 0.0
+    gang = (pod.job, pod.attempt) if pod.node_index is not None else None
+    return Spell(pod.node, share, share * price, gang, started)
+
+
+def _settled_at(store: Store, pod: Pod, over: float) -> float:
+    """Return when it was known of what use a pod was: a worker's with its main pod's end."""
+    if not pod.worker:
+        return over
+    mains = (p for p in store.pods_of.get(pod.job, {}).values() if p.gang and p.attempt == pod.attempt)
+    main = next(mains, None)
+    if main is None:
+        return over
+    return max(over, stopped(main, judge(main))) if main.final else float("inf")
+
+
+def _count(cycle: Cycle, bill: Bill) -> None:
+    """Count until nothing is to be heard of any more; where no pod lives, until now and at once."""
+    until = cycle.now - LATE if bill.live else cycle.now
+    if until >= bill.at + OFTEN or (bill.stirred and not bill.live and until > bill.at):
+        bill.count(until)
+
+
+def cost_of(cycle: Cycle, view: Environment, *, changed: bool) -> dict[str, Any] | None:
+    """Return status.cost: what was told, until it is time to tell anew, or until something else is `changed` anyway."""
+    old, bill = view.status.get("cost"), cycle.store.bills.of.get(view.name)
+    if bill is None or bill.uid != view.uid:
+        return old
+    new = _told(bill)
+    before = old or {}
+    told_at = seconds(before["updatedAt"]) if before.get("updatedAt") else bill.since
+    if bill.at <= told_at or all(before.get(name, "0.000000") == new[name] for name in (*AMOUNTS, "nodes")):
+        if bill.tabs:
+            cycle.plan.wake_at(max(told_at, cycle.now) + STEADY_SECONDS)
+        return old
+    due = told_at + (CHANGED_SECONDS if not bill.live and _news(before, new) else STEADY_SECONDS)
+    if cycle.now >= due or changed or not bill.tabs:
+        return new
+    cycle.plan.wake_at(due)
+    return old
+
+
+def _news(before: dict[str, Any], new: dict[str, str]) -> bool:
+    """Say whether more has changed than that idle nodes cost money."""
+    return any(before.get(name, "0.000000") != new[name] for name in ("useful", "wasted", "running"))
+
+
+def _told(bill: Bill) -> dict[str, str]:
+    """Return the amounts as written; their sum is the nodes' cost also after rounding."""
+    amounts = {name: round(min(max(getattr(bill, name), 0.0), _MOST), 6) for name in AMOUNTS}
+    amounts = {"nodes": sum(amounts.values()), **amounts}
+    written = {name: f"{amount:.6f}" for name, amount in amounts.items()}
+    return {**written, "since": rfc3339(bill.since), "updatedAt": rfc3339(bill.at)}
