@@ -85,6 +85,10 @@ bench-quick: $(PLOTS) ## Run jobs, one array, waiting jobs and their floors, sma
 bench-packing: $(PLOTS) ## Compare the nodes that are launched for 10,000 jobs with what no packing beats, minutes; into bench/packing.md
 	@$(BIN)/python -m bench.packing
 
+.PHONY: day
+day: $(PLOTS) ## Simulate a day of mixed work, spot first against on-demand only (DAY_SEED=1), minutes; into docs/how-to/spot.md
+	@$(BIN)/python -m bench.day --seed $(or $(DAY_SEED),1)
+
 soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=50); results in bench/soak/
 	@SOAK_RATE=$(SOAK_RATE) $(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
 

@@ -16,6 +16,7 @@ from devcluster.programs import path_of
 from rich.console import Console
 
 from demo import background, manifests, report
+from demo.costs import settled
 from demo.kubectl import Kubectl, KubectlError
 from demo.operator_process import Operator, OperatorError
 from demo.report import Truth
@@ -128,7 +129,9 @@ def _run(screen: Screen, operator: Operator, story: Story) -> Scene:
 def _report(screen: Screen, scene: Scene, story: Story, truth: Truth) -> int:
     screen.tell("Every job has ended.\n")
     report.show(screen.console, scene, story)
-    holds = report.verdict(screen.console, report.checks(scene, story, truth))
+    costs = settled(story.kubectl, manifests.ENVIRONMENTS, scene.over_at)
+    screen.console.print(f"{costs.sentence()}\n")
+    holds = report.verdict(screen.console, [*report.checks(scene, story, truth), costs.claim])
     if holds:
         story.folder.remove()
     screen.console.print(

@@ -50,7 +50,7 @@ def show(console: Console, scene: Scene, story: Story) -> None:
     )
     console.print(_attempts(scene))
     console.print(
-        f"\nAll together: {money(scene.cost)}, of which {money(scene.wasted)} for attempts that did not succeed.\n"
+        f"\nAll together: {money(scene.cost)}, of which {money(scene.wasted)} for attempts that did not succeed."
     )
 
 

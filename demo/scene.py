@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +79,13 @@ class Scene:
         """What the attempts have cost that did not succeed."""
         attempts = (attempt for job in self.jobs.values() for attempt in job.attempts)
         return sum((attempt.cost for attempt in attempts if attempt.reason != "Completed"), Decimal(0))
+
+    @property
+    def over_at(self) -> datetime:
+        """When the last attempt ended."""
+        attempts = (attempt for job in self.jobs.values() for attempt in job.attempts)
+        ends = (each.started + timedelta(seconds=each.seconds or 0) for each in attempts if each.started)
+        return max(ends, default=datetime.now(UTC))
 
     def has(self, name: str, *phases: str) -> bool:
         """Whether a job is there and in one of the phases."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,26 @@ def test_wide_has_more_columns(world: World) -> None:
     assert rows[1].split()[-2:] == ["50", "%"]
     assert "STRATEGY   ENVIRONMENTS   FIRST   MESSAGE" in world.run("top", "-o", "wide").stdout
     assert "Name:" in world.run("describe", "paid", "-o", "wide").stdout
+
+
+def test_cost_of_environments_adds_up(world: World) -> None:
+    dear, cheap = (f"{world.namespace}-{name}" for name in ("dear", "cheap"))
+    parts = {"useful": "1.5", "wasted": "0.25", "running": "0", "idle": "0.75", "since": "2027-01-15T08:00:00Z"}
+    try:
+        world.make("ComputeEnvironment", dear, DOCKER, {"cost": {"nodes": "2.5", **parts}})
+        world.make("ComputeEnvironment", cheap, DOCKER)
+        found = yaml.safe_load(world.run("cost", "--by", "environment", "-o", "yaml").stdout)
+        each = {item["name"]: item for item in found["items"]}
+        assert Decimal(each[dear]["nodes"]) == sum(
+            Decimal(each[dear][p]) for p in ("useful", "wasted", "running", "idle")
+        )
+        assert Decimal(each[cheap]["nodes"]) == 0
+        row = next(
+            line.split() for line in world.run("cost", "--by", "environment").stdout.splitlines() if dear in line
+        )
+        assert row[1:6] == ["2.50", "1.50", "0.250000", "0.00", "0.750000"]
+        assert "All nodes so far: " in world.run("cost", "-A").stdout
+        assert "leave out jobs, --queue and --selector" in world.refused("cost", "--by", "environment", "-q", "a")
+    finally:
+        for name in (dear, cheap):
+            world.delete(name, "ComputeEnvironment")

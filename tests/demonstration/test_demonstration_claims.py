@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from demo.costs import read
 from demo.report import Truth, checks
 from demo.scene import Scene, job
 from demo.story import Story
@@ -64,3 +65,18 @@ def test_another_result_than_pythons_fails() -> None:
 def test_what_failed_attempts_cost_is_waste() -> None:
     scene = Scene(jobs={name: job(item) for name, item in GOOD.items()})
     assert str(scene.wasted) == "0.000070"
+
+
+def cost(nodes: str, **parts: str) -> dict[str, Any]:
+    whole = {"useful": "0", "wasted": "0", "running": "0", "idle": "0", **parts}
+    return {"status": {"cost": {"nodes": nodes, **whole, "updatedAt": "2027-01-15T08:00:00Z"}}}
+
+
+def test_the_nodes_cost_is_the_sum_of_its_parts() -> None:
+    good = read([cost("0.30", useful="0.10", idle="0.20"), cost("0.05", wasted="0.05"), {"status": {}}])
+    assert good.claim[1]
+    assert good.sentence() == (
+        "The nodes themselves: $0.350000 = $0.100000 useful + $0.050000 wasted + $0.000000 running + $0.200000 idle."
+    )
+    assert not read([cost("0.30", useful="0.10")]).claim[1]
+    assert not read([{"status": {}}]).claim[1]

@@ -21,6 +21,7 @@ _KEYS: dict[str, Callable[[Body], str]] = {
     "namespace": lambda job: str(job["metadata"]["namespace"]),
     "share": lambda job: str(job["spec"].get("share") or "(none)"),
 }
+_BY = [*_KEYS, "environment"]
 
 
 @dataclass(slots=True)
@@ -43,9 +44,7 @@ class Sum:
 
 @click.command("cost")
 @click.argument("jobs", metavar="[JOB...]", nargs=-1, type=JOB)
-@click.option(
-    "--by", type=click.Choice([*_KEYS, "environment"]), default="job", show_default=True, help="What a line stands for."
-)
+@click.option("--by", type=click.Choice(_BY), default="job", show_default=True, help="What a line stands for.")
 @click.option("-q", "--queue", type=QUEUE, help="Only jobs of this queue.")
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Jobs of all namespaces.")
 @click.option("-l", "--selector", default="", help="Only jobs with these labels.")
@@ -67,8 +66,8 @@ def command(  # noqa: PLR0913 the flags
     the environment was made: useful, wasted, running and idle add up to it.
     """
     if by == "environment":
-        if jobs or queue or everywhere or selector:
-            raise Failure("--by environment is about all jobs of the nodes; leave out jobs, --queue, -A and --selector")
+        if jobs or queue or selector:
+            raise Failure("--by environment is about all that its nodes cost; leave out jobs, --queue and --selector")
         print_invoices(cluster, form)
         return
     found: Iterable[Body] = (cluster.get("Job", job) for job in jobs)
