@@ -63,8 +63,8 @@ _PAYERS = (
             ('3600 * sum by (queue, share) (rate(batchyard_share_cost_total{queue=~"$queue"}[$__rate_interval])) > 0',
              "{{queue}} {{share}}")),
     stacked("Cost an hour, by namespace", "Of all queues.", "short",
-            ("3600 * sum by (namespace) (rate(batchyard_namespace_cost_total[$__rate_interval])) > 0",
-             "{{namespace}}")),
+            ("3600 * sum by (job_namespace) (rate(batchyard_namespace_cost_total[$__rate_interval])) > 0",
+             "{{job_namespace}}")),
 )  # fmt: skip
 _SHARING = (
     lines("What shares have used", "vCPU seconds, older ones counting less; who has used least is next.", "short",

@@ -31,7 +31,7 @@ _SIZES = {
     ("", "part"): 3,
     ("", "version"): 1,
 }
-_OPEN = ("queue", "environment", "consumable", "share", "namespace")
+_OPEN = ("queue", "environment", "consumable", "share", "job_namespace")
 
 
 def main() -> None:

@@ -43,7 +43,10 @@ class Told(Collector):
 @pytest.fixture
 def counted() -> Iterator[Told]:
     """The counts of a queue with two environments, from nothing."""
-    tallies = (metrics.ATTEMPTS, metrics.RUN, metrics.WAIT, metrics.COST, metrics.WASTED, metrics.ESTIMATE_ERROR)
+    tallies = (
+        *(metrics.ATTEMPTS, metrics.RUN, metrics.WAIT, metrics.COST, metrics.WASTED, metrics.ESTIMATE_ERROR),
+        *(metrics.SHARE_COST, metrics.NAMESPACE_COST),
+    )
     for tally in tallies:
         tally.values.clear()
     yield Told(lambda: metrics.counted({"default": ("pool", "spot")}, ["pool", "spot"], ENDS))
@@ -115,6 +118,15 @@ def test_of_an_array_its_children_are_counted(counted: Told) -> None:
     assert counted.sample("batchyard_job_wait_seconds_count", queue="default") == 2, "first attempts only"
     lost = {"queue": "default", "environment": UNKNOWN, "outcome": "Infrastructure", "reason": "NodeLost"}
     assert counted.sample("batchyard_attempts_total", **lost) == 4
+
+
+def test_cost_is_counted_by_namespace_and_share_and_made_up_shares_are_told_together(counted: Told) -> None:
+    for number in range(SHARES + 5):
+        count(job(f"j{number}", share=f"s{number}"), record(attempt(1, "Completed")))
+    assert counted.sample("batchyard_namespace_cost_total", job_namespace="default") == 0.5 * (SHARES + 5)
+    assert counted.sample("batchyard_share_cost_total", queue="default", share="s0") == 0.5
+    assert counted.sample("batchyard_share_cost_total", queue="default", share=f"s{SHARES}") is None
+    assert counted.sample("batchyard_share_cost_total", queue="default", share=OTHERS) == 2.5
 
 
 def test_what_came_earlier_than_foreseen_is_below_nothing(counted: Told) -> None:

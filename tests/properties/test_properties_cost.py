@@ -29,7 +29,8 @@ def mixed(history: list[Any]) -> list[Any]:
 def settle(simulation: Simulation) -> None:
     """Wait until all has ended and every environment has told of it."""
     simulation.calm()
-    simulation.advance(75)
+    for _ in range(4):
+        simulation.advance(20)
 
 
 @settings(max_examples=EXAMPLES)
@@ -42,7 +43,8 @@ def test_all_parts_add_up_to_what_the_nodes_cost(history: list[Any]) -> None:
         true, said = invoice(simulation, name), told(simulation, name)
         slack = true.tolerance
         assert abs(said["nodes"] - true.nodes) <= slack, f"{name}: {said} instead of {true}"
-        assert abs(said["useful"] - true.useful) <= slack, f"{name}: {said} instead of {true}"
+        # Beside one whose end nobody saw others may have paid for less than all of the node.
+        assert abs(said["useful"] - true.useful) <= slack + true.lost, f"{name}: {said} instead of {true}"
         assert true.wasted - slack <= said["wasted"] <= true.wasted + true.lost + slack, f"{name}: {said}, {true}"
         parts = said["useful"] + said["wasted"] + said["idle"]
         assert abs(parts - said["nodes"]) < 1e-9, f"{name}: {said}"

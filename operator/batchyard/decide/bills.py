@@ -9,7 +9,7 @@ from batchyard.decide.budget import started_of
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.outcome import judge
 from batchyard.decide.price import SHORTEST, hourly, part
-from batchyard.model.machine import MachineState
+from batchyard.model.machine import MachineState, Shape
 from batchyard.world.bill import AMOUNTS, Bill
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.store import Store
@@ -49,20 +49,23 @@ def _open(cycle: Cycle, view: Environment) -> Bill | None:
     if bill is None or new:
         bill = table[view.name] = Bill.begin(view.uid, view.status.get("cost") or {}, cycle.now)
     found = cycle.store.machines_of(view.name)
-    if found is bill.known and view is bill.view:
+    if found is bill.known and view.shapes == bill.shapes:
         return None
-    shapes = {shape.name: shape for shape in view.shapes}
+    prices = {(shape.name, kind): _a_second(shape, kind) for shape in view.shapes for kind in ("Spot", "OnDemand")}
     for machine in found:
-        shape = shapes.get(machine.instance_type)
-        if shape is not None and machine.state is not MachineState.Launching:
-            price = float(hourly(shape, machine.capacity_type)) / 3600
-            bill.open(machine.name, price, min(machine.launched_at or cycle.now, cycle.now), known_before=new)
+        price = prices.get((machine.instance_type, machine.capacity_type))
+        if price is not None and machine.state is not MachineState.Launching:
+            bill.open(machine.name, price, min(machine.launched_at or cycle.now, cycle.now))
     there = {machine.name for machine in found}
     for node, tab in bill.tabs.items():
         if node not in there and tab.ends > cycle.now:
             bill.close(node, cycle.now)
-    bill.known, bill.view = found, view
+    bill.known, bill.shapes = found, view.shapes
     return bill if new else None
+
+
+def _a_second(shape: Shape, capacity_type: str) -> float:
+    return float(hourly(shape, capacity_type)) / 3600
 
 
 def _take_in(store: Store, bill: Bill, pod: Pod) -> None:
@@ -77,7 +80,20 @@ def _take_in(store: Store, bill: Bill, pod: Pod) -> None:
         bill.enter(pod.uid, _spell(store, pod, end.started), over)
     elif end.started is not None:
         bill.start(pod.uid, end.started)
-    bill.end(pod.uid, over, useful=None if pod.worker else end.success)
+    bill.end(pod.uid, over, useful=_useful(store, pod) if pod.worker else end.success)
+
+
+def _useful(store: Store, worker: Pod) -> bool | None:
+    """Say whether a worker was useful: its main pod says so; of one that is gone nobody knows any more, and it is not."""
+    main = _main(store, worker)
+    if main is None:
+        return False
+    return judge(main).success if main.final else None
+
+
+def _main(store: Store, worker: Pod) -> Pod | None:
+    pods = store.pods_of.get(worker.job, {}).values()
+    return next((pod for pod in pods if pod.gang and pod.attempt == worker.attempt), None)
 
 
 def _live(store: Store, bill: Bill, pod: Pod) -> None:
@@ -91,7 +107,7 @@ def _live(store: Store, bill: Bill, pod: Pod) -> None:
 def _spell(store: Store, pod: Pod, started: float | None) -> Spell:
     shape, capacity_type = node_price(store, pod)
     share = float(part(shape, pod.requests)) if shape is not None else 0.0
-    price = float(hourly(shape, capacity_type)) / 3600 if shape is not None else 0.0
+    price = _a_second(shape, capacity_type) if shape is not None else 0.0
     gang = (pod.job, pod.attempt) if pod.node_index is not None else None
     return Spell(pod.node, share, share * price, gang, started)
 
@@ -100,8 +116,7 @@ def _settled_at(store: Store, pod: Pod, over: float) -> float:
     """Return when it was known of what use a pod was: a worker's with its main pod's end."""
     if not pod.worker:
         return over
-    mains = (p for p in store.pods_of.get(pod.job, {}).values() if p.gang and p.attempt == pod.attempt)
-    main = next(mains, None)
+    main = _main(store, pod)
     if main is None:
         return over
     return max(over, stopped(main, judge(main))) if main.final else float("inf")
@@ -115,7 +130,10 @@ def _count(cycle: Cycle, bill: Bill) -> None:
 
 
 def cost_of(cycle: Cycle, view: Environment, *, changed: bool) -> dict[str, Any] | None:
-    """Return status.cost: what was told, until it is time to tell anew, or until something else is `changed` anyway."""
+    """Return status.cost: what was told, until it is time to tell anew, or until something else is `changed` anyway.
+
+    No decision is asked for: the loop decides every few seconds, and money can wait so long.
+    """
     old, bill = view.status.get("cost"), cycle.store.bills.of.get(view.name)
     if bill is None or bill.uid != view.uid:
         return old
@@ -123,14 +141,9 @@ def cost_of(cycle: Cycle, view: Environment, *, changed: bool) -> dict[str, Any]
     before = old or {}
     told_at = seconds(before["updatedAt"]) if before.get("updatedAt") else bill.since
     if bill.at <= told_at or all(before.get(name, "0.000000") == new[name] for name in (*AMOUNTS, "nodes")):
-        if bill.tabs:
-            cycle.plan.wake_at(max(told_at, cycle.now) + STEADY_SECONDS)
         return old
     due = told_at + (CHANGED_SECONDS if not bill.live and _news(before, new) else STEADY_SECONDS)
-    if cycle.now >= due or changed or not bill.tabs:
-        return new
-    cycle.plan.wake_at(due)
-    return old
+    return new if cycle.now >= due or changed or not bill.tabs else old
 
 
 def _news(before: dict[str, Any], new: dict[str, str]) -> bool:

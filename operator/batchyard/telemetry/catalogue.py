@@ -31,7 +31,7 @@ LABELS = {
     "queue": f"a JobQueue that exists; `{UNKNOWN}` for all jobs whose queue does not",
     "environment": f"a ComputeEnvironment that exists; `{UNKNOWN}` for attempts that were lost with their pods",
     "consumable": "a ConsumableResource that exists",
-    "namespace": f"one of the first {SHARES} namespaces whose attempts have cost something; `{OTHERS}` for the rest",
+    "job_namespace": f"one of the first {SHARES} namespaces whose jobs have cost something; `{OTHERS}` for the rest",
     "part": "of what nodes cost 3: useful, wasted, idle",
     "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together",
     "phase": "the 7 phases of a Job",
@@ -120,7 +120,10 @@ SHARE_COST = Metric(
     ("queue", "share"),
 )
 NAMESPACE_COST = Metric(
-    "counter", "batchyard_namespace_cost_total", "Cost of the attempts that have ended, by namespace.", ("namespace",)
+    "counter",
+    "batchyard_namespace_cost_total",
+    "Cost of the attempts that have ended, by namespace of the jobs.",
+    ("job_namespace",),
 )
 NODE_COST = Metric(
     "counter",

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from batchyard.model.machine import Machine
+from batchyard.model.machine import Machine, Shape
 from batchyard.world.money import read_amount
 from batchyard.world.parse import seconds
 from batchyard.world.tab import END, START, Gang, Spell, Tab
-from batchyard.world.views import Environment, Pod
+from batchyard.world.views import Pod
 
 REMEMBERED = 600.0  # seconds for which nodes that are gone and pods that have ended are known again
 AMOUNTS = ("useful", "wasted", "running", "idle")
@@ -44,7 +44,7 @@ class Bill:
     former: dict[str, float] = field(default_factory=dict)  # nodes that lately went -> when
     unclaimed: float = 0.0  # money of pods that ran when another operator wrote, until they are known
     known: list[Machine] | None = None  # the machines as they were last looked at
-    view: Environment | None = None  # whose prices the tabs have
+    shapes: tuple[Shape, ...] = ()  # whose prices the tabs have
     base: dict[str, float] = field(default_factory=dict)  # the amounts when this operator took over
     stirred: bool = False  # something has ended since all was counted
 
@@ -66,11 +66,11 @@ class Bill:
 
     # Nodes
 
-    def open(self, node: str, price: float, launched: float, *, known_before: bool) -> None:
-        """Count a node from its launch; one that another operator knew of, from where that one left off."""
+    def open(self, node: str, price: float, launched: float) -> None:
+        """Count a node from its launch; one that is older than what another operator told, from where that ends."""
         tab = self.tabs.get(node)
         if tab is None:
-            since = max(launched, self.former.pop(node, 0.0), self.at if known_before else 0.0)
+            since = max(launched, self.former.pop(node, 0.0), self.began)
             tab = self.tabs[node] = Tab(price, since)
             for uid in self.on.get(node, ()):
                 tab.put(uid, self.spells[uid])
@@ -118,7 +118,7 @@ class Bill:
             self._correct(spell, self.former.get(spell.node, 0.0))
             self._over(uid, spell)
         if spell.gang is not None and useful is not None:
-            self.outcomes[spell.gang] = useful
+            self.outcomes.setdefault(spell.gang, useful)
             for other in list(self.gangs.get(spell.gang, ())):
                 self._settle(other)
 
