@@ -84,7 +84,7 @@ def _take_in(store: Store, bill: Bill, pod: Pod) -> None:
 
 
 def _useful(store: Store, worker: Pod) -> bool | None:
-    """Say whether a worker was useful: its main pod says so; of one that is gone nobody knows any more, and it is not."""
+    """Say whether a worker was useful, as its main pod says; where that is gone before, it was not."""
     main = _main(store, worker)
     if main is None:
         return False
