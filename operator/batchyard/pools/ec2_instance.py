@@ -141,6 +141,7 @@ def machine(instance: Mapping[str, Any]) -> Machine:
         state=state,
         launched_at=instance["LaunchTime"].timestamp(),
         message=message,
+        gone_at=float(its[NOTICE]) if NOTICE in its else None,
     )
 
 
