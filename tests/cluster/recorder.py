@@ -13,6 +13,7 @@ from cluster.rest import Api, Body, place
 
 _LABEL = "batchyard.dev/job-uid"
 _INDEX, _RANK, _GANG = "batchyard.dev/array-index", "batchyard.dev/node-index", "batchyard.dev/gang"
+_STOP = "batchyard.dev/stop"
 _FINAL = ("Succeeded", "Failed")
 
 
@@ -101,9 +102,12 @@ class Recorder:
             self._begins(run)
             self.pods[meta["uid"]] = run
             self._runs[run.job].append(run)
-        run.phase = body.get("status", {}).get("phase", run.phase)
+        phase = body.get("status", {}).get("phase", run.phase)
         run.node = body["spec"].get("nodeName", run.node)
-        run.over = run.over or change == "DELETED" or run.phase in _FINAL
+        run.over = run.over or change == "DELETED" or phase in _FINAL
+        # A program that exits with 0 because its node goes has saved its state, and is not done (ADR 38).
+        told = "deletionTimestamp" in meta and _STOP in (meta.get("annotations") or {})
+        run.phase = "Interrupted" if phase == "Succeeded" and told else phase
 
     def _begins(self, run: PodRun) -> None:
         for other in (other for other in self._runs[run.job] if run.is_another_try(other)):
