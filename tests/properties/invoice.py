@@ -89,8 +89,14 @@ def _stays(simulation: Simulation) -> dict[str, list[Stay]]:
         share = max(pod.requests.cpu / shape.cpu, pod.requests.memory / shape.memory)
         chief = mains.get((pod.job, pod.attempt), pod)
         ended = max(main.finished, main.started + 1) if main.finished else None
-        found[pod.node].append(Stay(main.started, ended, share, chief.phase == "Succeeded"))
+        found[pod.node].append(Stay(main.started, ended, share, _useful(chief)))
     return found
+
+
+def _useful(pod: Pod) -> bool:
+    """Say whether a pod did its work: one that is told to go is not done, whatever it says."""
+    cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason == "Interrupted"
+    return pod.phase == "Succeeded" and not cut_short
 
 
 def told(simulation: Simulation, environment: str) -> dict[str, float]:
