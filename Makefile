@@ -168,6 +168,12 @@ e2e: $(READY) engine $(if $(filter kind,$(CLUSTER)),job-image,helm node-image) #
 	@$(BIN)/python tools/image.py $(E2E) $(if $(BASE_IMAGE),--base $(BASE_IMAGE),$(if $(filter kind,$(CLUSTER)),,--base debian-local))
 	@BATCHYARD_E2E=$(or $(CLUSTER),devcluster) $(BIN)/pytest -x -s tests/e2e $(PYTEST_ARGS)
 
+.PHONY: test-karpenter
+test-karpenter: $(READY) helm cluster operator-down rights ## Run jobs on nodes that the real Karpenter makes, with its KWOK cloud; the first time builds Karpenter
+	@$(DEVCLUSTER) karpenter up
+	@BATCHYARD_KARPENTER=1 KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest tests/karpenter tests/pools/test_conformance.py -k karpenter $(PYTEST_ARGS)
+	@$(DEVCLUSTER) karpenter down
+
 .PHONY: docs docs-serve test-docs test-examples workflow-lint operator-up
 docs: $(READY) ## Build the documentation site into build/site, warnings as errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "docs: build/site/index.html"

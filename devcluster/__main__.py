@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import cluster, kind, kwok, teardown
+from . import cluster, karpenter, kind, kwok, teardown
 from .console import say
 from .errors import SetupError
 from .layout import Layout
@@ -38,6 +38,8 @@ def _run(options: argparse.Namespace, layout: Layout) -> int:
             return 0 if cluster.status(layout) else 1
         case "kwok":
             {"up": kwok.up, "down": kwok.down}[options.verb](layout)
+        case "karpenter":
+            {"up": karpenter.up, "down": karpenter.down}[options.verb](layout)
         case "tools":
             for name in options.names or names():
                 print(path_of(name, layout))
@@ -54,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="say what runs; exit code 0 if the API server is ready")
     simulation = commands.add_parser("kwok", help="simulate the nodes labelled batchyard.dev/provider=simulated")
     simulation.add_argument("verb", choices=["up", "down"])
+    claims = commands.add_parser("karpenter", help="run Karpenter with a cloud of simulated nodes")
+    claims.add_argument("verb", choices=["up", "down"])
     tools = commands.add_parser("tools", help="build programs (all if none is named) and print their paths")
     tools.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     return parser

@@ -31,11 +31,13 @@ class Program:
     ldflags: str = ""
     tags: str = ""
     gibibytes: int = 2
+    keeps: tuple[str, ...] = ()  # files of the module that are kept beside the program, as patterns
 
     @property
     def directory(self) -> str:
         """The name of its directory in the cache; a change of the sources or of the flags changes it."""
         flags = f"{self.ldflags} -tags {self.tags}" if self.tags else self.ldflags
+        flags += f" and {' '.join(self.keeps)}" if self.keeps else ""
         digest = hashlib.sha256(f"{self.package} {self.module} {flags} {platform.machine()}".encode())
         sources = self.source.iterdir() if self.source else ()
         for path in sorted(path for path in sources if path.suffix in (".go", ".mod", ".sum")):
@@ -101,6 +103,9 @@ def _compile(go: _Go, program: Program, progress: Progress) -> None:
     output = go.partial / "bin" / program.name
     flags = [*tags, "-trimpath", "-v", "-ldflags", f"-s -w {program.ldflags}", "-o", str(output)]
     go.run(["build", *flags, program.package], source, progress)
+    for file in sorted(file for pattern in program.keeps for file in source.glob(pattern)):
+        (go.partial / "share").mkdir(exist_ok=True)
+        shutil.copyfile(file, go.partial / "share" / file.name)
 
 
 def _download(go: _Go, program: Program, progress: Progress) -> Path:

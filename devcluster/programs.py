@@ -1,4 +1,4 @@
-"""What is built: the control plane from our own module; KWOK, helm and the checkers of what we ship as published."""
+"""What is built: the control plane from our own module; KWOK, Karpenter, helm and the checkers as published."""
 
 import re
 from pathlib import Path
@@ -69,8 +69,16 @@ def _of_prometheus(name: str) -> Program:
 
 
 PROMETHEUS, PROMTOOL = _of_prometheus("prometheus"), _of_prometheus("promtool")
+KARPENTER = Program(
+    title="Karpenter with its KWOK cloud",
+    name="karpenter-kwok",
+    version="v1.14.1",
+    module="sigs.k8s.io/karpenter",
+    package="./kwok",
+    keeps=("pkg/apis/crds/*.yaml", "kwok/apis/crds/*.yaml"),
+)
 ALL = (CONTROL_PLANE, KWOK, HELM)  # what everybody needs
-ASKED_FOR = (KUBECONFORM, ACTIONLINT, PROMETHEUS, PROMTOOL)  # built when they are named
+ASKED_FOR = (KUBECONFORM, ACTIONLINT, PROMETHEUS, PROMTOOL, KARPENTER)  # built when they are named
 
 
 def path_of(name: str, layout: Layout) -> Path:

@@ -27,7 +27,8 @@ NAMESPACE = "batchyard-system"
 ACCOUNT = "batchyard"
 LIFETIME = "168h"
 CHART = ROOT / "charts" / "batchyard"
-VALUES = ("operator.install=false", "providers.docker.enabled=true", "providers.simulated.enabled=true")
+PROVIDERS = ("docker", "simulated", "karpenter")
+VALUES = ("operator.install=false", *(f"providers.{name}.enabled=true" for name in PROVIDERS))
 
 
 @dataclass(frozen=True, slots=True)

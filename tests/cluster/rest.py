@@ -13,7 +13,7 @@ from kubernetes import config
 
 T = TypeVar("T")
 Body = dict[str, Any]
-_BATCHYARD, _CORE = "/apis/batchyard.dev/v1alpha1", "/api/v1"
+_BATCHYARD, _CORE, _KARPENTER = "/apis/batchyard.dev/v1alpha1", "/api/v1", "/apis/karpenter.sh/v1"
 PATHS = {
     "ComputeEnvironment": (_BATCHYARD, "computeenvironments"),
     "JobQueue": (_BATCHYARD, "jobqueues"),
@@ -31,8 +31,11 @@ PATHS = {
     "LimitRange": (_CORE, "limitranges"),
     "ServiceAccount": (_CORE, "serviceaccounts"),
     "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
+    "NodeClaim": (_KARPENTER, "nodeclaims"),
+    "NodePool": (_KARPENTER, "nodepools"),
+    "KWOKNodeClass": ("/apis/karpenter.kwok.sh/v1alpha1", "kwoknodeclasses"),
 }
-VERSIONS = {_BATCHYARD: "batchyard.dev/v1alpha1", _CORE: "v1", "/apis/apps/v1": "apps/v1"}
+VERSIONS = {root: root.removeprefix("/apis/").removeprefix("/api/") for root, _ in PATHS.values()}
 PATCH = {"merge": "application/merge-patch+json", "apply": "application/apply-patch+yaml"}
 
 

@@ -3,13 +3,15 @@
 from typing import Any
 
 SHAPE = {"name": "c8", "cpu": 8, "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
+CLASS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
 _LATER = "is not available in this version of Batchyard; "
 _EC2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
 BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", None, "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}"),
     ("provider", {}, "spec.provider names exactly one provider; write for example provider: {docker: {}}"),
     ("provider", {"docker": {}, "simulated": {}}, "spec.provider names exactly one provider"),
-    ("provider", {"karpenter": {"pool": "a"}}, f"spec.provider.karpenter {_LATER}use provider.docker"),
+    ("provider", {"karpenter": {}}, "spec.provider.karpenter.nodeClassRef: Required value"),
+    ("provider", {"docker": {}, "karpenter": {"nodeClassRef": CLASS}}, "spec.provider names exactly one provider"),
     ("provider", {"clusterAPI": {}}, f"spec.provider.clusterAPI {_LATER}use provider.docker"),
     ("provider", {"ec2": {"region": "r"}}, "spec.provider.ec2.launchTemplate: Required value"),
     ("provider", {"ec2": _EC2, "docker": {}}, "spec.provider names exactly one provider"),

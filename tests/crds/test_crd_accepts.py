@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from crd_environments import CLASS
 from crd_server import Server
 from specs import GOOD, JOB_OF_DEFINITION, UNMANAGED
 
@@ -80,6 +81,7 @@ def test_an_environment_gets_its_defaults(server: Server) -> None:
     [
         (JOB, JOB_OF_DEFINITION),
         (COMPUTE_ENVIRONMENT, UNMANAGED),
+        (COMPUTE_ENVIRONMENT, {**GOOD[COMPUTE_ENVIRONMENT], "provider": {"karpenter": {"nodeClassRef": CLASS}}}),
         (JOB_QUEUE, {**GOOD[JOB_QUEUE], "namespaceSelector": {"matchLabels": {"a": "b"}}, "maxRunningJobs": 3}),
         (JOB, {**GOOD[JOB], "stop": {"mode": "Cancel", "reason": "x" * 1024}}),
     ],

@@ -207,3 +207,17 @@ async def test_a_machine_that_vanished_is_forgotten(house: House) -> None:
 async def test_a_provider_that_this_operator_lacks_is_named(house: House) -> None:
     await house.fleet.observe("elsewhere")
     assert "elsewhere" in house.store.provider_problems["elsewhere"]
+
+
+async def test_a_machine_that_goes_by_its_nodes_name_is_not_counted_under_its_orders_too(house: House) -> None:
+    """Its launch may still be under way when a look finds it with a node."""
+    house.pool.gate.clear()
+    house.fleet.launch(house.order())
+    named = Machine("ip-1", "env", "s1", "OnDemand", MachineState.Running, 1000.0, ordered_as="env-1")
+    house.pool.machines["ip-1"] = named
+    house.time += 1
+    look = asyncio.create_task(house.fleet.observe("pool"))
+    await house.pool.observed.wait()
+    house.pool.gate.set()
+    await look
+    assert house.store.machines == {"ip-1": named}

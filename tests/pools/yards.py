@@ -10,6 +10,7 @@ import pytest
 from conformance import Yard
 from yard_docker import DockerYard
 from yard_ec2 import Ec2Yard
+from yard_karpenter import KARPENTER, played_karpenter, real_karpenter
 from yard_simulated import KUBECONFIG, SimulatedYard
 
 from batchyard.kube.session import Credentials, Session
@@ -36,4 +37,6 @@ YARDS: dict[str, tuple[Opens, tuple[Any, ...]]] = {  # how it is opened; marks o
     "simulated": (simulated, (pytest.mark.cluster,)),
     "ec2": (ec2, ()),
     "docker": (docker, (pytest.mark.nodes,)),
+    "karpenter": (played_karpenter, ()),
+    "real-karpenter": (real_karpenter, (pytest.mark.skipif(not KARPENTER, reason="make test-karpenter"),)),
 }

@@ -18,7 +18,7 @@
 - apiGroups: [batchyard.dev]
   resources: [computeenvironments]
   verbs: [patch]
-{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled .Values.providers.ec2.enabled }}
+{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled .Values.providers.ec2.enabled .Values.providers.karpenter.enabled }}
 # Nodes whose machines are gone.
 - apiGroups: [""]
   resources: [nodes]
@@ -28,6 +28,12 @@
 - apiGroups: [""]
   resources: [nodes]
   verbs: [create]
+{{- end }}
+{{- if .Values.providers.karpenter.enabled }}
+# A node is a NodeClaim of ours; no NodePool and no node class is touched.
+- apiGroups: [karpenter.sh]
+  resources: [nodeclaims]
+  verbs: [get, list, create, patch, delete]
 {{- end }}
 {{- end -}}
 

@@ -120,7 +120,7 @@ class Fleet:
         except (ProviderError, TimeoutError, OSError) as error:
             self._problem(name, str(error) or "the provider did not answer")
             return
-        for machine in self._younger_than(at, name) - set(seen):
+        for machine in self._younger_than(at, name) - set(seen) - {found.ordered_as for found in seen.values()}:
             seen[machine] = store.machines[machine]
         for machine in seen:
             self._berths.setdefault(machine, Berth(name))

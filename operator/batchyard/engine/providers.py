@@ -8,11 +8,13 @@ from typing import Any
 import orjson
 
 from batchyard.engine.fleet import Build
-from batchyard.kube.paths import core
+from batchyard.engine.objects import Kind, complaints
+from batchyard.kube.paths import KARPENTER, collection, core
 from batchyard.kube.session import ApiError, Session, UnreachableError
 from batchyard.pools.base import Provider, ProviderError
 from batchyard.pools.docker import Credentials, DockerProvider
 from batchyard.pools.ec2 import Ec2Provider
+from batchyard.pools.karpenter import KarpenterProvider
 from batchyard.pools.simulated import Nodes, SimulatedProvider
 
 BOOTSTRAPPER = "batchyard-node-bootstrapper"  # the ServiceAccount whose token may only ask for a node certificate
@@ -35,7 +37,12 @@ def builds(session: Session, namespace: str, settings_of: SettingsOf, off: Colle
     async def ec2() -> Provider:
         return Ec2Provider(await cluster_id(session), lambda: settings_of("ec2"))
 
-    every = {"docker": docker, "simulated": simulated, "ec2": ec2}
+    async def karpenter() -> Provider:
+        path = collection(KARPENTER, "nodeclaims")
+        claims = Kind(session, path, "Karpenter", "providers.karpenter.enabled=true").functions()
+        return KarpenterProvider(claims, lambda name: complaints(session, name))
+
+    every = {"docker": docker, "simulated": simulated, "ec2": ec2, "karpenter": karpenter}
     return {kind: build for kind, build in every.items() if kind not in off}
 
 

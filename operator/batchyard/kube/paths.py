@@ -8,6 +8,7 @@ CORE = "/api/v1"
 APPS = "/apis/apps/v1"
 BATCHYARD = "/apis/batchyard.dev/v1alpha1"
 COORDINATION = "/apis/coordination.k8s.io/v1"
+KARPENTER = "/apis/karpenter.sh/v1"
 
 
 def collection(group: str, resource: str, namespace: str = "") -> str:

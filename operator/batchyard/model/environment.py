@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from batchyard.model import later
 from batchyard.model.api import ApiModel, Labels, Later, Rule
 from batchyard.model.instancetype import InstanceType, NodeCapacityType, NodeTemplate
-from batchyard.model.provider import Provider
+from batchyard.model.provider import PROVIDERS, Provider
 from batchyard.model.updatepolicy import UpdatePolicy
 
 
@@ -179,7 +179,7 @@ class ComputeEnvironmentSpec(ApiModel):
     )
     provider: Provider | None = Field(
         default=None,
-        description="Where the nodes come from: exactly one of docker, simulated and ec2. Required for Managed, absent "
+        description=f"Where the nodes come from: exactly one of {', '.join(PROVIDERS)}. Required for Managed, absent "
         "for Unmanaged. Cannot change from one provider to another.",
     )
     node_selector: Labels = Field(

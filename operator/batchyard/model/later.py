@@ -8,7 +8,4 @@ def _later(path: str, type_: str, advice: str) -> Later:
 
 
 COMPUTE_ENVIRONMENT: tuple[Later, ...] = ()
-PROVIDER = (
-    _later("spec.provider.karpenter", "object", "use provider.docker, provider.ec2 or type: Unmanaged"),
-    _later("spec.provider.clusterAPI", "object", "use provider.docker, provider.ec2 or type: Unmanaged"),
-)
+PROVIDER = (_later("spec.provider.clusterAPI", "object", "use provider.docker, provider.karpenter or type: Unmanaged"),)

@@ -21,7 +21,10 @@ class MachineState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine of a managed environment; `name` is its Kubernetes node's name too."""
+    """One machine of a managed environment; `name` is its Kubernetes node's name too.
+
+    Where others name the nodes it is the order's name until there is a node, and `ordered_as` keeps it.
+    """
 
     name: str
     environment: str
@@ -32,6 +35,7 @@ class Machine:
     message: str = ""
     gone_at: float | None = None  # of an interrupted one: when it will be gone (unix seconds), as far as it is known
     configuration: str = ""  # the hash of what it is made from; empty: its node says it, or nobody
+    ordered_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar
 
 from pydantic import Field
+from pydantic.alias_generators import to_snake
 
 from batchyard.model import later
 from batchyard.model.api import ApiModel, Later, Rule
@@ -125,18 +126,44 @@ class Ec2Provider(ApiModel):
     )
 
 
-PROVIDERS = ("docker", "simulated", "ec2")
+class NodeClassReference(ApiModel):
+    """The object that tells Karpenter how machines are made in its cloud: image, network, rights."""
+
+    group: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[^/]+$",
+        description="API group of the node class. Example: karpenter.k8s.aws.",
+    )
+    kind: str = Field(min_length=1, max_length=63, description="Kind of the node class. Example: EC2NodeClass.")
+    name: str = Field(min_length=1, max_length=253, description="Name of the node class. Example: default.")
+
+
+class KarpenterProvider(ApiModel):
+    """Nodes by Karpenter, which runs in the cluster already: a NodeClaim for each, owned by no NodePool."""
+
+    node_class_ref: NodeClassReference = Field(
+        description="The node class of the machines, which you make. Example: {group: karpenter.k8s.aws, kind: "
+        "EC2NodeClass, name: default}."
+    )
+    zones: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], Field(max_length=20)] = Field(
+        default_factory=tuple,
+        description="Zones that machines may be in, up to 20; any when absent. Example: [eu-west-1a, eu-west-1b].",
+    )
+
+
+PROVIDERS = ("docker", "simulated", "karpenter", "ec2")  # the fields of spec.provider, of which one is given
 
 
 class Provider(ApiModel):
-    """Where the nodes come from: exactly one of docker, simulated and ec2."""
+    """Where the nodes come from: exactly one of its fields."""
 
     later: ClassVar[tuple[Later, ...]] = later.PROVIDER
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"[{', '.join(f'has(self.{name})' for name in PROVIDERS)}].filter(given, given).size() == 1",
             "spec.provider names exactly one provider; write for example provider: {docker: {}}",
-            lambda p: sum(getattr(p, name) is not None for name in PROVIDERS) == 1,
+            lambda p: sum(getattr(p, to_snake(name)) is not None for name in PROVIDERS) == 1,
         ),
         Rule(
             " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in PROVIDERS),
@@ -156,4 +183,10 @@ class Provider(ApiModel):
         default=None,
         description="Every node is an EC2 instance. Example: {region: eu-central-1, launchTemplate: {name: "
         "batchyard-node}}.",
+    )
+    karpenter: KarpenterProvider | None = Field(
+        default=None,
+        description="Every node is a NodeClaim that Karpenter makes a machine for, in the cloud that it is set up for. "
+        "The names in spec.instanceTypes are those of the cloud's own types. Example: {nodeClassRef: {group: "
+        "karpenter.k8s.aws, kind: EC2NodeClass, name: default}}.",
     )

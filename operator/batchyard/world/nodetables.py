@@ -58,7 +58,8 @@ class NodeTables(PodTables):
         self.learn_overhead(node.name)
 
     def _notice(self, node: str, environment: str, instance_type: str) -> None:
-        if environment and node not in self.noticed:
+        # Some controllers announce also the end of a node that we have told them to end.
+        if environment and node not in self.noticed and node not in self.retiring:
             self.noticed.add(node)
             self.interruptions[environment] += 1
             seen = max(self.observed_at.values(), default=0.0)  # providers are looked at every few seconds
