@@ -3,8 +3,12 @@
 from chart_tree import Render
 from rights import NAMESPACES, explained, rendered
 
-WHOLE = ("providers.docker.enabled=true", "providers.simulated.enabled=true", "providers.karpenter.enabled=true",
-         "defaults.enabled=true")
+WHOLE = (
+    "providers.docker.enabled=true",
+    "providers.simulated.enabled=true",
+    "providers.karpenter.enabled=true",
+    "defaults.enabled=true",
+)
 SOME = (f"namespaces={{{','.join(NAMESPACES)}}}",)
 
 

@@ -119,11 +119,11 @@ def _stop_reason(cycle: Cycle, standing: Standing, pod: Pod) -> tuple[str, str] 
     trouble = node_trouble(cycle.store, pod.node) if pod.node else None
     if trouble is not None:
         return "Interrupted", f"node {pod.node} {trouble}"
-    due = replaced_at(cycle.store, pod.node, cycle.now) if pod.node else None
-    if due is not None:
-        if cycle.now >= due:
+    ends = replaced_at(cycle.store, pod.node, cycle.now) if pod.node else None
+    if ends is not None:
+        if cycle.now >= ends:
             return "Interrupted", f"node {pod.node} {OUTDATED}"
-        standing.until = min(standing.until, due)
+        standing.until = min(standing.until, ends)
     return _stuck(cycle, standing, pod)
 
 

@@ -31,7 +31,7 @@ def start(hands: Hands, verb: verbs.Start, now: float) -> None:
     _judge_estimate(hands.store, verb.job, now)
     pod = assume_start(hands.store, verb, now)
     log.info("start", pod=f"{pod.namespace}/{pod.name}", attempt=verb.attempt, node=pod.node)
-    then = lambda: _create_pod(hands, verb, pod)  # noqa: E731
+    then: Callable[[], None] = partial(_create_pod, hands, verb, pod)
     if verb.claim is not None:
         then = partial(_create_first, hands, First(verb, pod, "persistentvolumeclaims", verb.claim), then)
     if verb.service is not None:

@@ -75,8 +75,10 @@ class Cloud:
         await loop.run_in_executor(self._threads, _load)
         import stamina
 
-        pauses = {"attempts": TRIES, "timeout": None, "wait_initial": 0.2, "wait_max": 8.0, "wait_jitter": 1.0}
-        async for attempt in stamina.retry_context(on=_is_slower, **pauses):  # type: ignore[arg-type]
+        tries = stamina.retry_context(
+            on=_is_slower, attempts=TRIES, timeout=None, wait_initial=0.2, wait_max=8.0, wait_jitter=1.0
+        )
+        async for attempt in tries:
             with attempt:
                 return await loop.run_in_executor(self._threads, work)
         raise AssertionError("stamina ends with an answer or an exception")

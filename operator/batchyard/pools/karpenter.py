@@ -190,7 +190,7 @@ def _is_ours(body: Body) -> bool:
 
 
 def _launched(body: Body) -> bool:
-    return condition(body, "Launched")["status"] == "True"
+    return bool(condition(body, "Launched")["status"] == "True")
 
 
 def _deleting(body: Body) -> bool:
