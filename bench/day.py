@@ -203,7 +203,8 @@ def main(arguments: list[str]) -> int:
     sys.stdout.write(text)
     if not options.dry_run:
         head, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{head}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
+        picture = f"![Money spent in the course of the day](../images/{PICTURE.name})"
+        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{picture}\n{END}{rest.partition(END)[2]}")
         draw(outcomes, PICTURE)
     return 0
 
