@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from invoice import invoice, told
 from simulation import JobSpec, Simulation
 
-EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 8
+EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 5
 PEOPLE = {name: USERS[name] for name in ("submit", "stop", "widen", "delete job", "licences", "order of queues")}
 MEMORIES = ("1Gi", "3Gi", "6Gi")  # with one vCPU: so that shares of a node add up to more than one
 
