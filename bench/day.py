@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> int:
     """Live the day in both ways, and put what came out into the page."""
     parser = argparse.ArgumentParser(prog="python -m bench.day", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--dry-run", action="store_true", help="print only")
     options = parser.parse_args(arguments)
     day = works(options.seed, options.jobs)
