@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from urllib.parse import parse_qs
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # two seconds of reading for nothing
 REGION = "eu-central-1"
 TEMPLATE = "batchyard-node"
 Start = Callable[..., Any]
@@ -59,11 +61,18 @@ class Front:
             return self._tokens[token](environ, start)
 
 
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of requests that went well."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
 @contextmanager
 def serve() -> Iterator[tuple[Front, str]]:
     """Serve an empty AWS on a free port of the loopback; yield the front and the URL."""
     front = Front()
-    server = make_server("127.0.0.1", 0, front, threaded=True)
+    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -76,10 +85,8 @@ def serve() -> Iterator[tuple[Front, str]]:
 def furnish() -> list[str]:
     """Make a launch template; return the subnets that are there."""
     ec2 = boto3.client("ec2", region_name=REGION)
-    image = ec2.describe_images()["Images"][0]["ImageId"]
-    ec2.create_launch_template(
-        LaunchTemplateName=TEMPLATE, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
-    )
+    template = {"ImageId": "ami-0123456789abcdef0", "InstanceType": "t3.micro"}
+    ec2.create_launch_template(LaunchTemplateName=TEMPLATE, LaunchTemplateData=template)
     return [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
 
 
