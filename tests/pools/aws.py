@@ -35,7 +35,7 @@ class Front:
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._tokens: dict[str, Response] = {}
+        self._tokens: dict[str, bytes] = {}
         self._turn = threading.Lock()
         self.errors: list[tuple[str, str]] = []  # action, code: how the next requests fail
         self.out_of_stock: list[str] = []  # codes that every fleet gets instead of an instance
@@ -57,8 +57,8 @@ class Front:
         with self._turn:
             token = form["ClientToken"]
             if token not in self._tokens:
-                self._tokens[token] = Response.from_app(self._moto, environ)
-            return self._tokens[token](environ, start)
+                self._tokens[token] = Response.from_app(self._moto, environ, buffered=True).get_data()
+            return Response(self._tokens[token], content_type="text/xml")(environ, start)
 
 
 class _Quiet(WSGIRequestHandler):

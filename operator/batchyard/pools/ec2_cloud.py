@@ -85,6 +85,7 @@ class Cloud:
 
     def _call(self, service: str, region: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         import botocore.exceptions as errors
+        from botocore.parsers import ResponseParserError
 
         try:
             answer: dict[str, Any] = getattr(self._client(service, region), operation)(**arguments)
@@ -96,7 +97,7 @@ class Cloud:
             raise ProviderError(sentence, reason=UNAVAILABLE) from error
         except errors.ParamValidationError as error:
             raise ProviderError(f"AWS cannot be asked like this: {error}") from error
-        except errors.BotoCoreError as error:
+        except (errors.BotoCoreError, ResponseParserError) as error:
             raise ProviderError(f"AWS cannot be reached: {error}", reason=UNAVAILABLE) from error
         return answer
 
