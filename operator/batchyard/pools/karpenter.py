@@ -186,7 +186,7 @@ def _is_ours(body: Body) -> bool:
     """A label alone makes no claim ours to delete: a NodePool's template may have got it."""
     labels = body["metadata"].get("labels") or {}
     named = names.is_machine_name(body["metadata"]["name"], labels.get(names.ENVIRONMENT, ""))
-    return labels.get(names.PROVIDER) == NAME and named
+    return named and bool(labels.get(names.PROVIDER) == NAME)
 
 
 def _launched(body: Body) -> bool:
