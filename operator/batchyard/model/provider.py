@@ -3,7 +3,6 @@
 from typing import Annotated, ClassVar
 
 from pydantic import Field
-from pydantic.alias_generators import to_snake
 
 from batchyard.model import later
 from batchyard.model.api import ApiModel, Later, Rule
@@ -163,7 +162,7 @@ class Provider(ApiModel):
         Rule(
             f"[{', '.join(f'has(self.{name})' for name in PROVIDERS)}].filter(given, given).size() == 1",
             "spec.provider names exactly one provider; write for example provider: {docker: {}}",
-            lambda p: sum(getattr(p, to_snake(name)) is not None for name in PROVIDERS) == 1,
+            lambda p: sum(getattr(p, name) is not None for name in PROVIDERS) == 1,
         ),
         Rule(
             " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in PROVIDERS),
