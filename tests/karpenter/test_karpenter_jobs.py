@@ -29,7 +29,7 @@ def claims(yard: Lab, name: str) -> list[Body]:
 
 def test_a_job_runs_on_a_node_that_karpenter_made_and_the_node_leaves_again(yard: Lab) -> None:
     environment(yard, "runs")
-    yard.job("runs", "runs", template=simulated(3000))
+    yard.job("runs", "runs", template=simulated(15_000))
     yard.phase("runs", "Running", seconds=SECONDS)
     (claim,) = claims(yard, "runs")
     (node,) = yard.nodes("runs")
