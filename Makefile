@@ -152,7 +152,7 @@ $(LOCK_TOOLS)/.ready:
 UV_LOCK = $(LOCK_TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url
 lock: $(LOCK_TOOLS)/.ready ## Renew requirements*.lock: the image's dependencies and what installs them, each with version and hashes
-	@$(UV_LOCK) pyproject.toml --output-file requirements.lock
+	@$(UV_LOCK) pyproject.toml --extra ec2 --output-file requirements.lock
 	@echo "pip setuptools>=77" | tr ' ' '\n' | $(UV_LOCK) - --output-file requirements-build.lock
 
 audit: $(LOCK_TOOLS)/.ready ## Look for known weaknesses of the locked dependencies; fails where nobody can be asked about them
