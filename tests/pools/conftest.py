@@ -10,9 +10,17 @@ import pytest
 pytest.register_assert_rewrite("conformance")
 
 from aws import Front, furnish, serve  # noqa: E402
-from docker_nodes import lab  # noqa: E402
+from conformance import ENVIRONMENT  # noqa: E402
+from docker_nodes import Lab, lab, opened  # noqa: E402
 
-__all__ = ["account", "lab"]
+__all__ = ["account", "conforming", "lab"]
+
+
+@pytest.fixture(scope="module")
+def conforming() -> Iterator[Lab]:
+    """The lab of docker nodes that the conformance suite has for itself."""
+    with opened(ENVIRONMENT) as lab:
+        yield lab
 
 
 @dataclass(frozen=True)

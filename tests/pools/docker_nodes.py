@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,15 +73,15 @@ class Lab:
         """Launch a node, wait until it is Ready, and return the seconds from the call to Ready."""
         began = time.monotonic()
         self.names.append(name)
-        asyncio.run(self.provider.launch(order(name, **shape)))
+        _run(self.provider.launch(order(name, **shape)))
         until(lambda: self.ready(name) == "True")
         return time.monotonic() - began
 
     def observe(self) -> dict[str, Machine]:
-        return {machine.name: machine for machine in asyncio.run(self.provider.observe())}
+        return {machine.name: machine for machine in _run(self.provider.observe())}
 
     def retire(self, name: str) -> None:
-        asyncio.run(self.provider.retire(name))
+        _run(self.provider.retire(name))
 
     def node(self, name: str) -> Any:
         try:
@@ -132,9 +134,22 @@ class Lab:
         self.core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for the work in a loop of its own, also where one runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """A provider with credentials for new nodes; everything it launched is gone afterwards."""
+    with opened("docker-tests") as lab:
+        yield lab
+
+
+@contextmanager
+def opened(environment: str) -> Iterator[Lab]:
+    """Yield a lab whose nodes are of an environment that no other worker has: what is left of it is swept away."""
     if not KUBECONFIG.exists():
         pytest.fail("these tests need the cluster: run `make cluster node-image` first (make test does)")
     try:
@@ -147,13 +162,12 @@ def lab() -> Iterator[Lab]:
     core = kubernetes.client.CoreV1Api()
     _permit(core, kubernetes.client.RbacAuthorizationV1Api())
     uid = core.read_namespace("kube-system").metadata.uid
-    lab = Lab(f"{uid}-docker-tests", core, Path(core.api_client.configuration.ssl_ca_cert).read_text())
+    lab = Lab(f"{uid}-{environment}", core, Path(core.api_client.configuration.ssl_ca_cert).read_text())
     lab.names += lab.observe()
     lab.close()
     # A run that was killed leaves its nodes on the engine, and with them their names, whose cluster may be gone.
-    for left in lab.engine.containers.list(
-        all=True, filters={"label": "batchyard.dev/compute-environment=docker-tests"}
-    ):
+    whose = {"label": f"batchyard.dev/compute-environment={environment}"}
+    for left in lab.engine.containers.list(all=True, filters=whose):
         left.remove(v=True, force=True)
     lab.names.clear()
     yield lab

@@ -24,7 +24,7 @@ async def simulated(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
 
 @asynccontextmanager
 async def docker(request: pytest.FixtureRequest) -> AsyncIterator[Yard]:
-    yield DockerYard(request.getfixturevalue("lab"))
+    yield DockerYard(request.getfixturevalue("conforming"))
 
 
 @asynccontextmanager
