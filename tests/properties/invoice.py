@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from math import inf
 
@@ -20,17 +21,17 @@ from world import Truth
 class Invoice:
     """Money of one environment; `lost` is the most that pods can have had whose ends nobody saw."""
 
-    nodes: float = 0.0
-    useful: float = 0.0
-    wasted: float = 0.0
-    lost: float = 0.0
+    nodes: Decimal = Decimal(0)
+    useful: Decimal = Decimal(0)
+    wasted: Decimal = Decimal(0)
+    lost: Decimal = Decimal(0)
     machines: int = 0
-    a_second: float = 0.0  # what all machines together cost
+    a_second: Decimal = Decimal(0)  # what all machines together cost
 
     @property
-    def tolerance(self) -> float:
+    def tolerance(self) -> Decimal:
         """A fifth of a second may pass until it is seen that a machine is gone; amounts have six digits."""
-        return 0.25 * self.a_second + 1e-5
+        return self.a_second / 4 + Decimal("0.00001")
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Stay:
 
     start: float
     ended: float | None
-    share: float
+    share: Decimal
     useful: bool
 
 
@@ -57,17 +58,17 @@ def invoice(simulation: Simulation, environment: str) -> Invoice:
 def _add(whole: Invoice, truth: Truth, gone: float, stays: list[Stay]) -> None:
     shape = truth.order.shape
     spot = truth.order.capacity_type == "Spot"
-    price = float(shape.spot_price_per_hour if spot else shape.price_per_hour) / 3600
-    whole.nodes += price * (gone - truth.born)
+    price = Decimal(shape.spot_price_per_hour if spot else shape.price_per_hour) / 3600
+    whole.nodes += price * Decimal(gone - truth.born)
     whole.machines += 1
     whole.a_second += price
     spans = [(stay, stay.start, min(stay.ended if stay.ended is not None else inf, gone)) for stay in stays]
     marks = sorted({truth.born, gone, *(t for _, start, end in spans for t in (start, end) if t < gone)})
     for begin, end in pairwise(marks):
         there = [stay for stay, start, until in spans if start <= begin and until >= end]
-        thin = max(sum(stay.share for stay in there), 1.0)
+        thin = max(sum(stay.share for stay in there), Decimal(1))
         for stay in there:
-            paid = price * (end - begin) * stay.share / thin
+            paid = price * Decimal(end - begin) * stay.share / thin
             if stay.ended is None:
                 whole.lost += paid
             elif stay.useful:
@@ -86,7 +87,7 @@ def _stays(simulation: Simulation) -> dict[str, list[Stay]]:
             continue
         shape, (main,) = lives[pod.node].order.shape.resources, pod.containers
         assert main.started is not None
-        share = max(pod.requests.cpu / shape.cpu, pod.requests.memory / shape.memory)
+        share = max(Decimal(pod.requests.cpu) / shape.cpu, Decimal(pod.requests.memory) / shape.memory)
         chief = mains.get((pod.job, pod.attempt), pod)
         ended = max(main.finished, main.started + 1) if main.finished else None
         found[pod.node].append(Stay(main.started, ended, share, _useful(chief)))
@@ -99,7 +100,7 @@ def _useful(pod: Pod) -> bool:
     return pod.phase == "Succeeded" and not cut_short
 
 
-def told(simulation: Simulation, environment: str) -> dict[str, float]:
+def told(simulation: Simulation, environment: str) -> dict[str, Decimal]:
     """Return status.cost as numbers."""
     cost = simulation.world.tables[Environment][environment].status.get("cost") or {}
-    return {name: float(cost.get(name, 0)) for name in ("nodes", "useful", "wasted", "running", "idle")}
+    return {name: Decimal(cost.get(name, 0)) for name in ("nodes", "useful", "wasted", "running", "idle")}

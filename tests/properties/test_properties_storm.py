@@ -65,4 +65,4 @@ def test_a_storm_loses_no_job_and_wastes_only_what_it_interrupts(seed: int) -> N
     price = sum(Decimal(attempt.cost or 0) for attempt in lost)
     wasted = sum(Decimal((msgspec.to_builtins(job.status).get("cost") or {}).get("wasted", 0)) for job in jobs)
     assert wasted <= price
-    assert told(simulation, "spot")["wasted"] <= float(price) + invoice(simulation, "spot").tolerance
+    assert told(simulation, "spot")["wasted"] <= price + invoice(simulation, "spot").tolerance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from batchyard.decide.attempts import node_price, stopped
@@ -11,6 +12,7 @@ from batchyard.decide.outcome import judge
 from batchyard.decide.price import SHORTEST, hourly, part
 from batchyard.model.machine import MachineState, Shape
 from batchyard.world.bill import AMOUNTS, Bill
+from batchyard.world.money import FINE, NOTHING
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.store import Store
 from batchyard.world.tab import Spell
@@ -20,7 +22,8 @@ LATE = 10.0  # seconds within which starts and ends are heard of as a rule: what
 OFTEN = 5.0  # seconds between countings
 CHANGED_SECONDS = 10.0  # between writes, when nothing runs any more
 STEADY_SECONDS = 60.0  # between writes otherwise
-_MOST = 999_999_999.0  # that a status can hold
+_CENTS = Decimal("0.000001")
+_MOST = Decimal(999_999_999)  # that a status can hold
 
 
 def bills(cycle: Cycle) -> None:
@@ -64,8 +67,8 @@ def _open(cycle: Cycle, view: Environment) -> Bill | None:
     return bill if new else None
 
 
-def _a_second(shape: Shape, capacity_type: str) -> float:
-    return float(hourly(shape, capacity_type)) / 3600
+def _a_second(shape: Shape, capacity_type: str) -> Decimal:
+    return hourly(shape, capacity_type) / 3600
 
 
 def _take_in(store: Store, bill: Bill, pod: Pod) -> None:
@@ -106,8 +109,8 @@ def _live(store: Store, bill: Bill, pod: Pod) -> None:
 
 def _spell(store: Store, pod: Pod, started: float | None) -> Spell:
     shape, capacity_type = node_price(store, pod)
-    share = float(part(shape, pod.requests)) if shape is not None else 0.0
-    price = _a_second(shape, capacity_type) if shape is not None else 0.0
+    share = part(shape, pod.requests).quantize(FINE) if shape is not None else NOTHING
+    price = _a_second(shape, capacity_type) if shape is not None else NOTHING
     gang = (pod.job, pod.attempt) if pod.node_index is not None else None
     return Spell(pod.node, share, share * price, gang, started)
 
@@ -153,7 +156,7 @@ def _news(before: dict[str, Any], new: dict[str, str]) -> bool:
 
 def _told(bill: Bill) -> dict[str, str]:
     """Return the amounts as written; their sum is the nodes' cost also after rounding."""
-    amounts = {name: round(min(max(getattr(bill, name), 0.0), _MOST), 6) for name in AMOUNTS}
-    amounts = {"nodes": sum(amounts.values()), **amounts}
-    written = {name: f"{amount:.6f}" for name, amount in amounts.items()}
+    amounts = {name: min(max(NOTHING, getattr(bill, name)), _MOST).quantize(_CENTS) for name in AMOUNTS}
+    amounts = {"nodes": sum(amounts.values(), NOTHING), **amounts}
+    written = {name: f"{amount:f}" for name, amount in amounts.items()}
     return {**written, "since": rfc3339(bill.since), "updatedAt": rfc3339(bill.at)}

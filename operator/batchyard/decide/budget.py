@@ -18,8 +18,9 @@ from batchyard.decide.outcome import judge
 from batchyard.decide.price import SHORTEST, rate
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources
+from batchyard.world.money import NOTHING
 from batchyard.world.parse import rfc3339
-from batchyard.world.purse import NOTHING, Run, Spending
+from batchyard.world.purse import Run, Spending
 from batchyard.world.specs import Budget
 from batchyard.world.store import Store
 from batchyard.world.views import Job, Pod, key

@@ -30,9 +30,12 @@ def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
 
 
 def part(shape: Shape, requests: Resources) -> Decimal:
-    """The largest share of the node that a pod takes; how many pods a node may have is not what one pays for."""
+    """Return the largest share of the node that a pod takes; how many pods a node may have is not what one pays for.
+
+    It is all of it at most: a shape that has become smaller, or lost its devices, is not what the node was made from.
+    """
     paid_for = Resources(cpu=requests.cpu, memory=requests.memory, extended=requests.extended)
-    return Decimal(str(paid_for.share_of(shape.resources)))
+    return Decimal(str(min(paid_for.share_of(shape.resources), 1.0)))
 
 
 def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float | None) -> str:

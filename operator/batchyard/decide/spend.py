@@ -10,8 +10,9 @@ from batchyard.decide.budget import EXCEEDED, Till, period
 from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle
 from batchyard.model.plan import Tell
+from batchyard.world.money import NOTHING
 from batchyard.world.parse import rfc3339
-from batchyard.world.purse import NOTHING, kept
+from batchyard.world.purse import kept
 from batchyard.world.views import Queue
 
 CHANGED_SECONDS = 10.0  # between writes while pods come and go

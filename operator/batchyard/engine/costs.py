@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.core import Metric as Family
 
 from batchyard.telemetry.catalogue import NODE_COST, PART_COST, Metric
 from batchyard.world.bill import Bill
+from batchyard.world.money import NOTHING
 from batchyard.world.store import Store
 
 PARTS = ("useful", "wasted", "idle")
@@ -18,7 +20,7 @@ class Costs:
     """Counters only rise: what was taken for idle and turns out to be a pod's is told a little later."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, str], Decimal] = {}
 
     def families(self, store: Store) -> Iterable[Family]:
         """Return what the environments that exist have cost; the statuses keep what was before this operator."""
@@ -34,9 +36,9 @@ class Costs:
 
     def _risen(self, bill: Bill, part: str) -> float:
         key = (bill.uid, part)
-        now = float(getattr(bill, part)) - bill.base.get(part, 0.0)
-        self._told[key] = max(now, self._told.get(key, 0.0))
-        return self._told[key]
+        now: Decimal = getattr(bill, part) - bill.base.get(part, NOTHING)
+        self._told[key] = max(now, self._told.get(key, NOTHING))
+        return float(self._told[key])
 
 
 def _counter(metric: Metric) -> CounterMetricFamily:

@@ -1,6 +1,7 @@
 """What an environment's nodes cost and who had it: useful, wasted, running and idle money, by the pods' own times.
 
-docs/adr/0037-cost.md defines the sums. Amounts are floats of the currency of the prices, times unix seconds.
+docs/adr/0037-cost.md defines the sums. Amounts are of the currency of the prices, to twelve places;
+times are unix seconds.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import heapq
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import inf
 from typing import Any
 
 from batchyard.model.machine import Machine, Shape
-from batchyard.world.money import read_amount
+from batchyard.world.money import NOTHING, read_amount, worth
 from batchyard.world.parse import seconds
 from batchyard.world.tab import END, START, Gang, Spell, Tab
 from batchyard.world.views import Pod
@@ -24,16 +26,16 @@ AMOUNTS = ("useful", "wasted", "running", "idle")
 
 @dataclass(slots=True)
 class Bill:
-    """One environment: all is counted until `at`; nodes = useful + wasted + running + idle, always."""
+    """One environment: all is counted until `at`; nodes = useful + wasted + running + idle, to the last place."""
 
     uid: str
     since: float
     at: float
     began: float  # when this operator took over
-    nodes: float = 0.0
-    useful: float = 0.0
-    wasted: float = 0.0
-    idle: float = 0.0
+    nodes: Decimal = NOTHING
+    useful: Decimal = NOTHING
+    wasted: Decimal = NOTHING
+    running: Decimal = NOTHING  # of pods of which nobody knows yet what they were good for
     tabs: dict[str, Tab] = field(default_factory=dict)
     spells: dict[str, Spell] = field(default_factory=dict)  # by uid of the pod, until its end and outcome are counted
     on: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # node -> their uids
@@ -42,10 +44,10 @@ class Bill:
     gangs: dict[Gang, set[str]] = field(default_factory=dict)  # attempts of several pods
     outcomes: dict[Gang, bool] = field(default_factory=dict)  # of these the ones whose main pod has ended
     former: dict[str, float] = field(default_factory=dict)  # nodes that lately went -> when
-    unclaimed: float = 0.0  # money of pods that ran when another operator wrote, until they are known
+    unclaimed: Decimal = NOTHING  # of `running`: of pods that ran when another operator wrote, until they are known
     known: list[Machine] | None = None  # the machines as they were last looked at
     shapes: tuple[Shape, ...] = ()  # whose prices the tabs have
-    base: dict[str, float] = field(default_factory=dict)  # the amounts when this operator took over
+    base: dict[str, Decimal] = field(default_factory=dict)  # the amounts when this operator took over
     stirred: bool = False  # something has ended since all was counted
 
     @classmethod
@@ -53,20 +55,20 @@ class Bill:
         """Go on where a status left off, or begin now."""
         at = min(seconds(told["updatedAt"]) if told.get("updatedAt") else now, now)
         bill = cls(uid, seconds(told["since"]) if told.get("since") else at, at, at)
-        amounts = {name: float(read_amount(told.get(name)) or 0) for name in AMOUNTS}
-        bill.useful, bill.wasted, bill.unclaimed, bill.idle = amounts.values()
-        bill.nodes = sum(amounts.values())
+        amounts = {name: read_amount(told.get(name)) or NOTHING for name in AMOUNTS}
+        bill.useful, bill.wasted, bill.running, _ = amounts.values()
+        bill.unclaimed, bill.nodes = bill.running, sum(amounts.values(), NOTHING)
         bill.base = {"nodes": bill.nodes, **amounts}
         return bill
 
     @property
-    def running(self) -> float:
-        """Return the money of pods of which nobody knows yet what they were good for."""
-        return max(self.nodes - self.useful - self.wasted - self.idle, 0.0)
+    def idle(self) -> Decimal:
+        """Return the rest: what no pod had."""
+        return self.nodes - self.useful - self.wasted - self.running
 
     # Nodes
 
-    def open(self, node: str, price: float, launched: float) -> None:
+    def open(self, node: str, price: Decimal, launched: float) -> None:
         """Count a node from its launch; one that is older than what another operator told, from where that ends."""
         tab = self.tabs.get(node)
         if tab is None:
@@ -125,13 +127,13 @@ class Bill:
     def _claim(self, spell: Spell, ended: float) -> None:
         """Give a pod that ran before this operator took over its part of what was then said to be running."""
         if self.unclaimed and spell.started is not None:
-            its = min(max(min(self.began, ended) - spell.started, 0.0) * spell.rate, self.unclaimed)
+            its = min(worth(spell.rate, spell.started, min(self.began, ended)), self.unclaimed)
             spell.paid += its
             self.unclaimed -= its
 
     def forgo(self) -> None:
         """Take for idle what no pod that is still known has claimed."""
-        self.idle, self.unclaimed = self.idle + self.unclaimed, 0.0
+        self.running, self.unclaimed = self.running - self.unclaimed, NOTHING
 
     # Counting
 
@@ -156,9 +158,9 @@ class Bill:
         self._advance(tab, until)
 
     def _advance(self, tab: Tab, until: float) -> None:
-        cost, idle = tab.advance(until)
+        cost, owed = tab.advance(until)
         self.nodes += cost
-        self.idle += idle
+        self.running += owed
 
     def _starts(self, tab: Tab, _: str, spell: Spell) -> None:
         if not spell.seated:
@@ -166,7 +168,7 @@ class Bill:
             tab.seat(spell)
 
     def _ends(self, tab: Tab, uid: str, spell: Spell) -> None:
-        tab.leave(spell)
+        self.running -= tab.leave(spell)
         self._shift(spell, -spell.too_much(tab.at))
         self._over(uid, spell)
 
@@ -174,10 +176,10 @@ class Bill:
         """Put right what was counted of a pod whose node is gone, when its end is heard of at last."""
         self._shift(spell, -spell.too_much(until) if spell.seated else spell.missed(self.began, until))
 
-    def _shift(self, spell: Spell, amount: float) -> None:
+    def _shift(self, spell: Spell, amount: Decimal) -> None:
         """Make idle money a pod's that was heard of late, or the other way round."""
         amount = min(amount, self.idle)
-        spell.paid, self.idle = spell.paid + amount, self.idle - amount
+        spell.paid, self.running = spell.paid + amount, self.running + amount
 
     def _remove(self, node: str, tab: Tab) -> None:
         """Close the tab of a node that is gone; what ran on it waits for its outcome."""
@@ -185,7 +187,7 @@ class Bill:
         del self.tabs[node]
         for uid in list(self.on.get(node, ())):
             spell = self.spells[uid]
-            tab.leave(spell)
+            self.running -= tab.leave(spell)
             if spell.ended is not None:
                 self._over(uid, spell)
 
@@ -199,6 +201,7 @@ class Bill:
         useful = self.outcomes.get(spell.gang) if spell.gang is not None else spell.useful
         if not spell.over or useful is None:
             return
+        self.running -= spell.paid
         if useful:
             self.useful += spell.paid
         else:

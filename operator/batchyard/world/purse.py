@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from batchyard.world.money import read_amount
+from batchyard.world.money import NOTHING, exact, read_amount
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.views import Key, Pod, Queue
 
-NOTHING = Decimal(0)
 PARTS = 48  # into which a window is cut: money leaves it part by part
 SHORTEST_PART = 10  # seconds
 LATE = 120.0  # seconds after which a pod that has ended is no longer heard of as if it lived
@@ -98,7 +97,7 @@ class Spending:
         while rate and first < last:
             part = (int(first) // self.width + 1) * self.width
             until = min(float(part), last)
-            self.parts[part] = self.parts.get(part, NOTHING) + sign * rate * _exact(until - first)
+            self.parts[part] = self.parts.get(part, NOTHING) + sign * rate * exact(until - first)
             first = until
 
     def resize(self, window: int) -> None:
@@ -171,7 +170,7 @@ class Spending:
     def _pledge(self, where: Key, run: Run) -> None:
         if run.ends > self.at:
             self._pledged += run.rate
-            self._pledges += run.rate * _exact(run.ends)
+            self._pledges += run.rate * exact(run.ends)
             heapq.heappush(self._ends, (run.ends, where, run.uid))
             if len(self._ends) > 2 * len(self.runs) + 64:  # most are of pods that ended sooner
                 self._ends = [(each.ends, pod, each.uid) for pod, each in self.runs.items() if each.ends]
@@ -182,7 +181,7 @@ class Spending:
     def _withdraw(self, run: Run) -> None:
         if run.ends:
             self._pledged -= run.rate
-            self._pledges -= run.rate * _exact(run.ends)
+            self._pledges -= run.rate * exact(run.ends)
             run.ends = 0.0
 
     def overrun(self) -> Iterator[Key]:
@@ -202,7 +201,7 @@ class Spending:
 
     def committed(self) -> Decimal:
         """Return what all that lives is expected to cost from now on."""
-        return self.awaited + self._pledges - self._pledged * _exact(self.at)
+        return self.awaited + self._pledges - self._pledged * exact(self.at)
 
     def unforeseen(self) -> Decimal:
         """Return the money a second of those whose end nobody knows."""
@@ -269,8 +268,3 @@ def kept(spending: Spending) -> list[dict[str, str]]:
     """Return status.budget.kept: the parts of the window in which something was spent."""
     found = [(end, max(amount, NOTHING).quantize(_CENTS)) for end, amount in sorted(spending.parts.items())]
     return [{"before": rfc3339(end), "amount": format(amount, "f")} for end, amount in found if amount]
-
-
-def _exact(span: float) -> Decimal:
-    """Return seconds to the millisecond."""
-    return Decimal(round(span * 1000)).scaleb(-3)
