@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.decide import decide
+from batchyard.decide.update import OUTDATED
 from batchyard.model import labels as names
 from batchyard.model.machine import Taint
 from batchyard.model.plan import Launch, Record
@@ -31,6 +32,7 @@ from builders import (
     queue,
     started,
     status,
+    stopped,
     store,
     succeeded,
     template,
@@ -120,9 +122,9 @@ class TestWait:
 
 
 class TestInterruptions:
-    def tried(self, *reasons: str) -> Any:
+    def tried(self, *reasons: str, **fields: Any) -> Any:
         entries = [
-            attempt(number, reason, stoppedAt=at(-1), startedAt=at(-9), pod=f"job-{number}")
+            attempt(number, reason, stoppedAt=at(-1), startedAt=at(-9), pod=f"job-{number}", **fields)
             for number, reason in enumerate(reasons, 1)
         ]
         return job("job", {"phase": "Runnable", "attempts": entries}, retry={"attempts": 5})
@@ -138,6 +140,26 @@ class TestInterruptions:
     )
     def test_so_many_open_on_demand(self, reasons: list[str], where: list[str]) -> None:
         assert launched(world(self.tried(*reasons))) == where
+
+    @pytest.mark.parametrize(
+        ("what", "where"),
+        [
+            ({"capacityType": "Spot"}, ["demand"]),
+            ({"capacityType": "Spot", "message": "node s1 has a notice"}, ["demand"]),
+            ({"capacityType": "Spot", "message": f"node s1 {OUTDATED}"}, []),
+            ({"capacityType": "Spot", "message": f"node s1 {OUTDATED}: saved at step 7"}, []),
+            ({"capacityType": "OnDemand"}, []),
+        ],
+    )
+    def test_only_what_spot_took_counts(self, what: dict[str, str], where: list[str]) -> None:
+        assert launched(world(self.tried("Interrupted", "Interrupted", **what))) == where
+
+    @pytest.mark.parametrize(("why", "where"), [("was reclaimed", ["demand"]), (OUTDATED, [])])
+    def test_an_update_that_ends_a_pod_is_told_from_a_reclaim(self, why: str, where: list[str]) -> None:
+        parent = self.tried("Interrupted", capacityType="Spot")
+        stop = stopped("Interrupted", message=f"node s1 {why}")
+        last = failed(parent, 2, stop=stop, environment="spot", on="s1")
+        assert launched(world(parent, last)) == where
 
     def test_the_rule_is_told(self) -> None:
         said = told(world(self.tried("Interrupted", "Interrupted")))

@@ -15,6 +15,7 @@ import msgspec
 
 from batchyard.decide.cycle import Ask, Cycle, Escalation, Standing
 from batchyard.decide.needs import SPOT_FIRST, Needs
+from batchyard.decide.update import OUTDATED
 from batchyard.model.phase import Phase
 from batchyard.world.parse import moment
 from batchyard.world.specs import SpotFirst
@@ -70,8 +71,14 @@ def _spot_first(needs: Needs) -> Needs:
 
 
 def interruptions(attempts: Iterable[Attempt]) -> int:
-    """Return how many attempts a spot interruption ended."""
-    return sum(attempt.reason == "Interrupted" for attempt in attempts)
+    """Return how many attempts spot ended by taking their nodes."""
+    return sum(_spot_ended(attempt) for attempt in attempts)
+
+
+def _spot_ended(attempt: Attempt) -> bool:
+    """Neither an on-demand node that went nor an update of the environment (ADR 39) tells anything of spot."""
+    updated = OUTDATED in (attempt.message or "")
+    return attempt.reason == "Interrupted" and attempt.capacity_type != "OnDemand" and not updated
 
 
 def _has_been(attempts: Sequence[Attempt], spot: SpotFirst) -> bool:
