@@ -8,6 +8,7 @@ import pytest
 from batchyard.decide import decide
 from batchyard.model import labels as names
 from batchyard.model.plan import Launch, Retire, Start, Stop
+from batchyard.model.resources import Resources
 from batchyard.world import parse
 from batchyard.world.store import Store
 from batchyard.world.views import Environment
@@ -30,6 +31,7 @@ from builders import (
     stopped,
     store,
     template,
+    told,
 )  # fmt: skip
 
 C8_BODY = {"name": "c8", "cpu": "8", "memory": "16Gi", "pricePerHour": "0.34"}
@@ -114,6 +116,41 @@ class TestReplacement:
     def test_max_vcpus_holds_over_both_kinds(self, limit: int, launched: int) -> None:
         plan = decide(scene(pool(maxVCpus=limit, **CHANGED), job(), job("old"), pod("old", **RUNS)), NOW)
         assert len(of(plan, Launch)) == launched
+
+    @pytest.mark.parametrize(
+        ("limit", "busy", "spec", "words"),
+        [
+            (8, 1, {}, "has 0 of 8 vCPUs left to add; 1 node of an older configuration is being replaced"),
+            (16, 2, {}, "has 0 of 16 vCPUs left to add; 2 nodes of an older configuration are being replaced"),
+            (
+                16, 2, {"template": template("8")},
+                "has 6000m of 16 vCPUs free; 2 nodes of an older configuration are being replaced",
+            ),
+            (
+                16, 2, {"multiNode": {"nodes": 2, "groups": [{"nodes": "0:"}]}, "template": template("7.5")},
+                "there is 6000m of 16 vCPUs free; 2 nodes of an older configuration are being replaced",
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_job_that_waits_for_old_nodes_to_go_says_so(
+        self, limit: int, busy: int, spec: dict[str, Any], words: str
+    ) -> None:
+        view, takes = pool(maxVCpus=limit, **CHANGED), Resources(cpu=5000, memory=2**30, pods=1)
+        known = store(view, queue(), job(**spec))
+        for number in range(1, busy + 1):
+            name, owner = f"n{number}", job(f"old{number}")
+            known.apply(node(name, labels=before()))
+            known.apply(owner)
+            known.apply(pod(owner, on=name, requests=takes, **RUNS))
+        known.observe("docker", [machine(f"n{number}") for number in range(1, busy + 1)], NOW)
+        said = told(known)
+        assert said["reason"] == "AtMaxVCpus"
+        assert words in said["message"]
+
+    def test_where_nothing_is_old_nothing_is_said_of_it(self) -> None:
+        view = pool(maxVCpus=8)
+        known = scene(view, job(template=template("8")), job("other"), pod("other", **RUNS))
+        assert "older" not in told(known)["message"]
 
     @pytest.mark.parametrize("types", [[{**C8_BODY, "cpu": "2"}], [C2_BODY]])
     def test_an_old_node_counts_as_large_as_it_is(self, types: list[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from batchyard.decide.order import upcoming
 from batchyard.decide.room import Pool, best
 from batchyard.decide.scale import LOOK_AHEAD, add, grow
 from batchyard.decide.slots import Slot
+from batchyard.decide.update import replacing
 from batchyard.decide.wanted import wanted
 from batchyard.world.views import Environment
 
@@ -263,7 +264,7 @@ def _behind(pool: Pool, head: Reservation) -> Verdict:
 
 
 def _at_limit(pool: Pool, needs: Needs) -> Verdict:
-    have = f"{max(pool.limit - pool.used, 0)}m of {pool.environment.max_vcpus} vCPUs free"
+    have = f"{max(pool.limit - pool.used, 0)}m of {pool.environment.max_vcpus} vCPUs free{replacing(pool.outdated)}"
     return Verdict(pool.environment.name, "AtMaxVCpus", f"cpu {needs.requests.cpu}m", have)
 
 

@@ -11,6 +11,7 @@ from batchyard.decide.needs import Taste
 from batchyard.decide.room import Pool, ranked
 from batchyard.decide.scale import grow, shape_fits
 from batchyard.decide.slots import Slot
+from batchyard.decide.update import replacing
 from batchyard.model.resources import Resources
 from batchyard.world.store import Store
 
@@ -36,7 +37,7 @@ def gather(search: Search, taste: Taste) -> Found | Verdict:
     if pool.limit and pool.used + ask.cpu > pool.limit:
         free, limit = max(pool.limit - pool.used, 0), pool.environment.max_vcpus
         return gang_too_large(search.cycle.store, pool, ask) or _verdict(
-            search, "AtMaxVCpus", f"{free}m of {limit} vCPUs free"
+            search, "AtMaxVCpus", f"{free}m of {limit} vCPUs free{replacing(pool.outdated)}"
         )
     found = present(search, taste)
     missing = lacking(ask, found)

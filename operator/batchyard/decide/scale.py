@@ -16,7 +16,7 @@ from batchyard.decide.quarantine import refuses
 from batchyard.decide.room import Pool, capacity, has_jobs, shape_labels, size_of, was_ready
 from batchyard.decide.slots import Slot
 from batchyard.decide.take_up import ignores, waits
-from batchyard.decide.update import OUTDATED
+from batchyard.decide.update import OUTDATED, replacing
 from batchyard.model import labels as names
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
 from batchyard.model.plan import Launch, Remove, Retire, Unregister
@@ -45,7 +45,7 @@ def grow(cycle: Cycle, pool: Pool, upcoming: Sequence[Ask]) -> Slot | Verdict:
     affordable = [shape for shape in fitting if pool.vcpus + shape.resources.cpu <= pool.limit]
     if not affordable:
         free = max(pool.limit - pool.vcpus, 0) // 1000
-        have = f"{free} of {pool.environment.max_vcpus} vCPUs left to add"
+        have = f"{free} of {pool.environment.max_vcpus} vCPUs left to add{replacing(pool.outdated)}"
         return Verdict(pool.environment.name, "AtMaxVCpus", f"a node of {_cheapest(fitting, pool)}", have)
     available = [shape for shape in affordable if is_available(cycle, pool.environment, shape)]
     waits = waits_for_best(pool.environment)

@@ -71,6 +71,13 @@ def words(update: Mapping[str, Any] | None) -> str:
     return f"{left}; {busy}" if pods else left
 
 
+def replacing(outdated: Sequence[str]) -> str:
+    """Say of an environment that is full how many of its nodes are being replaced, nothing if none are."""
+    nodes = "1 node" if len(outdated) == 1 else f"{len(outdated)} nodes"
+    are = "is" if len(outdated) == 1 else "are"
+    return f"; {nodes} of an older configuration {are} being replaced" if outdated else ""
+
+
 def updating(environment: Environment, update: Mapping[str, Any] | None, now: float) -> list[dict[str, Any]]:
     """Return the condition Updating; nothing where nothing has ever been replaced."""
     known = environment.status.get("conditions") or ()
