@@ -171,8 +171,8 @@ e2e: $(READY) engine $(if $(filter kind,$(CLUSTER)),job-image,helm node-image) #
 .PHONY: test-karpenter
 test-karpenter: $(READY) helm cluster operator-down rights ## Run jobs on nodes that the real Karpenter makes, with its KWOK cloud; the first time builds Karpenter
 	@$(DEVCLUSTER) karpenter up
-	@BATCHYARD_KARPENTER=1 KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest tests/karpenter tests/pools/test_conformance.py -k karpenter $(PYTEST_ARGS)
-	@$(DEVCLUSTER) karpenter down
+	@trap '$(DEVCLUSTER) karpenter down' EXIT; BATCHYARD_KARPENTER=1 KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH \
+	  $(BIN)/pytest tests/karpenter tests/pools/test_conformance.py -k karpenter $(PYTEST_ARGS)
 
 .PHONY: docs docs-serve test-docs test-examples workflow-lint operator-up
 docs: $(READY) ## Build the documentation site into build/site, warnings as errors

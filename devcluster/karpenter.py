@@ -41,21 +41,28 @@ def up(layout: Layout) -> None:
 
 
 def down(layout: Layout) -> None:
-    """Stop Karpenter and the player of its nodes; the nodes stay and turn NotReady."""
+    """Stop Karpenter and the player of its nodes; the nodes of its cloud go with it.
+
+    That cloud makes a node some time after it was asked to, also of a claim that has gone by then; Karpenter would
+    find such a node after minutes.
+    """
     with exclusively(layout.lock, waiting):
         ours = (KARPENTER.name, PLAYER)
         stop([process for name, process in running(layout).items() if name in ours], layout)
+    if layout.kubeconfig.exists():
+        _kubectl(layout, "delete", "nodes", "--selector=kwok.x-k8s.io/node=fake", "--timeout=60s")
 
 
 def _install(layout: Layout, kinds: Path) -> None:
-    kubectl = [str(path_of("kubectl", layout)), f"--kubeconfig={layout.kubeconfig}"]
-    for arguments in (
-        ["apply", "--server-side", "--force-conflicts", f"--filename={kinds}"],
-        ["wait", "--for=condition=Established", "--timeout=60s", f"--filename={kinds}"],
-    ):
-        run = subprocess.run([*kubectl, *arguments], capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise SetupError(f"Karpenter's kinds could not be installed: {run.stderr.strip()}")
+    _kubectl(layout, "apply", "--server-side", "--force-conflicts", f"--filename={kinds}")
+    _kubectl(layout, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={kinds}")
+
+
+def _kubectl(layout: Layout, *arguments: str) -> None:
+    command = [str(path_of("kubectl", layout)), f"--kubeconfig={layout.kubeconfig}", *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SetupError(f"kubectl {' '.join(arguments)} failed: {run.stderr.strip()}")
 
 
 def _player(layout: Layout) -> Command:
