@@ -27,7 +27,8 @@ def usage(cluster: Cluster, pods: Iterable[Body]) -> tuple[dict[Name, Resources]
         if refused.code not in _ELSEWHERE:
             raise
     nodes = [name for name, _ in Counter(pod["spec"].get("nodeName") for pod in there).most_common(NODES) if name]
-    return dict(_of_kubelets(cluster, nodes)), f"the kubelets of {len(nodes)} nodes"
+    whose = f"the kubelets of {len(nodes)} nodes" if len(nodes) != 1 else f"the kubelet of node {nodes[0]}"
+    return dict(_of_kubelets(cluster, nodes)), whose
 
 
 def _of_metrics(item: Mapping[str, Any]) -> tuple[Name, Resources]:

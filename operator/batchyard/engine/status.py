@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from time import monotonic, time
@@ -96,7 +97,7 @@ def _cost(survey: Survey, prices: list[str | None]) -> dict[str, Any]:
         sum(spent.amount for spent in survey.spent.values()),
         sum(spent.wasted for spent in survey.spent.values()),
     )
-    return {"pricePerHour": f"{sum(float(price) for price in prices if price):.4f}", **money(whole)}
+    return {"pricePerHour": f"{sum((Decimal(price) for price in prices if price), Decimal(0)):.4f}", **money(whole)}
 
 
 def joined(who: Mapping[str, Any], sections: bytes) -> bytes:
