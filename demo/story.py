@@ -108,13 +108,18 @@ class Story:
                 self.licences = {name: int(count) for name, count in (line.split() for line in log.splitlines())}
 
     def _reclaim(self, scene: Scene) -> None:
-        """Take the node of `licences` away once it has worked for a moment, as a user would: with a command."""
+        """Take the node of `licences` away once it has worked for a moment, as a user would: with a command.
+
+        Not while the jobs that are tried again for reasons of their own still are: they would lose theirs too.
+        """
         if self._notice is not None and self._notice.poll() not in (None, 0):
             self._notice, self.reclaimed = None, ""
         job = scene.jobs.get("licences")
         if self.reclaimed or job is None or job.phase != "Running" or job.latest is None or job.latest.started is None:
             return
         if (datetime.now(UTC) - job.latest.started).total_seconds() < SECONDS_BEFORE_NOTICE:
+            return
+        if not all(scene.has(name, *FINAL) for name in ("busy-at-first", "hungry")):
             return
         self.reclaimed = job.latest.node
         self.tell(f"Spot reclaim: python -m batchyard interrupt {self.reclaimed} --notice {NOTICE_SECONDS}")

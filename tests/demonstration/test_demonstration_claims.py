@@ -80,3 +80,13 @@ def test_the_nodes_cost_is_the_sum_of_its_parts() -> None:
     )
     assert not read([cost("0.30", useful="0.10")]).claim[1]
     assert not read([{"status": {}}]).claim[1]
+
+
+@pytest.mark.parametrize("waits_for", ["busy-at-first", "hungry"])
+def test_the_node_is_not_taken_while_jobs_on_it_are_tried_again_for_reasons_of_their_own(waits_for: str) -> None:
+    works = {"number": 1, "node": "n1", "startedAt": "2026-01-15T08:00:00Z"}
+    running = {"metadata": {"name": "licences"}, "status": {"phase": "Running", "attempts": [works]}}
+    scene = Scene(jobs={name: job(item) for name, item in {**GOOD, "licences": running}.items() if name != waits_for})
+    story = Story(None, None, print)  # type: ignore[arg-type]
+    story._reclaim(scene)
+    assert story.reclaimed == ""
