@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +21,13 @@ Named = tuple[str, bytes]  # an object's name, and its JSON
 
 class RefusedError(Exception):
     """The API server did not do what was asked."""
+
+
+async def side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Return when all have ended; one that fails ends the others."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
 
 
 class Client:
@@ -73,9 +80,7 @@ class Client:
             for named in left:
                 await self.create(path, named)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(work())
+        await side_by_side(work() for _ in range(at_once))
 
     async def delete(self, path: str) -> None:
         """Delete the object or the collection at a path; RefusedError with the server's words."""

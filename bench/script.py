@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import orjson
 
 from bench import bodies
-from bench.client import AT_ONCE
+from bench.client import AT_ONCE, side_by_side
 from bench.floors import completions
 from bench.meter import Figures
 from bench.trial import Trial
@@ -48,7 +47,7 @@ async def _submit_and_start(trial: Trial) -> None:
             made = orjson.loads(await trial.client.create(bodies.JOBS, named))
             await trial.client.create(bodies.PODS, bodies.pod_of(made, number))
 
-    await _side_by_side(work() for _ in range(AT_ONCE))
+    await side_by_side(work() for _ in range(AT_ONCE))
 
 
 async def _record(trial: Trial, pods: Watch) -> None:
@@ -71,13 +70,7 @@ async def _write_all(trial: Trial, over: Iterator[str]) -> None:
             job = pod.removesuffix("-1")
             await trial.client.merge(f"{bodies.JOBS}/{job}/status", json.dumps({"status": _ended(pod)}).encode())
 
-    await _side_by_side(work() for _ in range(AT_ONCE))
-
-
-async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(work)
+    await side_by_side(work() for _ in range(AT_ONCE))
 
 
 def _ended(pod: str) -> bodies.Body:

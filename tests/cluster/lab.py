@@ -133,10 +133,10 @@ class Lab:
         command = [tool("kubectl"), f"--kubeconfig={self.api.kubeconfig}", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def batchyard(self, *arguments: str) -> str:
-        """Run a command for people, with the operator's own rights."""
+    def batchyard(self, *arguments: str, kubeconfig: str = "") -> str:
+        """Run a command for people, with the operator's own rights unless others are given."""
         command = [sys.executable, "-m", "batchyard", *arguments]
-        environment = {**os.environ, "KUBECONFIG": str(self.operator.kubeconfig)}
+        environment = {**os.environ, "KUBECONFIG": kubeconfig or str(self.operator.kubeconfig)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

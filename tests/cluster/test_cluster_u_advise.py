@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -17,11 +14,8 @@ from cluster.specs_of_jobs import managed, shape, shell
 
 def _advice(lab: Lab) -> dict[str, Any]:
     """What the command says to somebody who may read the kubelets' summaries."""
-    command = [sys.executable, "-m", "batchyard", "advise", "-n", lab.namespace, "-o", "json"]
-    environment = {**os.environ, "KUBECONFIG": lab.api.kubeconfig}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
+    told = lab.batchyard("advise", "-n", lab.namespace, "-o", "json", kubeconfig=lab.api.kubeconfig)
+    said: dict[str, Any] = json.loads(told)
     return said
 
 

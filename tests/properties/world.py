@@ -374,7 +374,7 @@ class World:
         return min(pod.acknowledged + 2.0, kill) if pulls or main.reason != "ErrImagePull" else kill
 
     def _kill_at(self, pod: Pod, main: Container) -> float:
-        ordered = pod.stop.at + 1 if pod.stop and not is_patient(pod, pod.stop) else None
+        ordered = pod.stop.at + 1 if pod.stop and not is_patient(pod, pod.stop.at, pod.stop.until) else None
         told = [at for at in (ordered, pod.deleting) if at is not None]
         stubborn = main.state == "running" and self.program(pod).stubborn
         return min(told) + (pod.grace if stubborn else 1.0) if told else math.inf

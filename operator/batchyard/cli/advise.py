@@ -22,6 +22,7 @@ from batchyard.model.labels import ENVIRONMENT as OF_ENVIRONMENT
 from batchyard.model.labels import INSTANCE_TYPE, JOB_UID
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources, read, total
+from batchyard.world.parse import shape
 
 EVERY = 10.0  # seconds between looks; what is measured changes no sooner
 
@@ -51,7 +52,8 @@ def command(cluster: Cluster, definition: str | None, seconds: int, form: str | 
     """
     owners = _owners(cluster)
     sight = _see(cluster, seconds)
-    sight.prices, sight.images = _prices(cluster), _images(cluster, sight)
+    nodes = _seen(cluster, "/api/v1/nodes")
+    sight.prices, sight.images = _prices(cluster, nodes), _images(cluster, sight, nodes)
     grouped: defaultdict[str, list[Name]] = defaultdict(list)
     for name, pod in sight.pods.items():
         grouped[owners.get(pod["metadata"]["labels"][JOB_UID], "(no definition)")].append(name)
@@ -91,23 +93,17 @@ def _see(cluster: Cluster, seconds: int) -> Sight:
         time.sleep(min(EVERY, max(ends - time.monotonic(), 0.0)))
 
 
-def _prices(cluster: Cluster) -> dict[str, tuple[Shape, str]]:
+def _prices(cluster: Cluster, nodes: Iterable[Body]) -> dict[str, tuple[Shape, str]]:
     """Return shape and capacity type of each node whose environment has prices; none where nobody may look."""
     environments = {body["metadata"]["name"]: body["spec"] for body in _seen(cluster, "ComputeEnvironment")}
     found = {}
-    for node in _seen(cluster, "/api/v1/nodes"):
+    for node in nodes:
         labels = node["metadata"].get("labels") or {}
         spec = environments.get(labels.get(OF_ENVIRONMENT, ""), {})
         for each in spec.get("instanceTypes") or ():
             if each["name"] == labels.get(INSTANCE_TYPE):
-                found[node["metadata"]["name"]] = _shape(each), spec.get("capacityType", "OnDemand")
+                found[node["metadata"]["name"]] = shape(each), spec.get("capacityType", "OnDemand")
     return found
-
-
-def _shape(each: Mapping[str, Any]) -> Shape:
-    amounts = {"cpu": each["cpu"], "memory": each["memory"], **(each.get("extended") or {})}
-    price = each.get("pricePerHour", "0")
-    return Shape(each["name"], read(amounts), price, each.get("spotPricePerHour", price))
 
 
 def _seen(cluster: Cluster, what: str) -> Iterable[Body]:
@@ -119,7 +115,7 @@ def _seen(cluster: Cluster, what: str) -> Iterable[Body]:
         raise
 
 
-def _images(cluster: Cluster, sight: Sight) -> dict[str, Image]:
+def _images(cluster: Cluster, sight: Sight, nodes: Iterable[Body]) -> dict[str, Image]:
     """Return the images of the pods, with what the kubelets told of pulling them."""
     events = _seen(cluster, f"/api/v1/namespaces/{cluster.namespace}/events")
     pulls: defaultdict[str, list[float]] = defaultdict(list)
@@ -129,7 +125,7 @@ def _images(cluster: Cluster, sight: Sight) -> dict[str, Image]:
             pulls[one[0]].append(one[1])
             if one[2] is not None:
                 sizes[one[0]] = one[2]
-    for node in _seen(cluster, "/api/v1/nodes"):
+    for node in nodes:
         for image in (node.get("status") or {}).get("images") or ():
             for name in image.get("names") or ():
                 sizes.setdefault(name, image.get("sizeBytes") or 0)
@@ -162,8 +158,8 @@ def _amounts(found: Suggestion | None) -> dict[str, Any]:
 
 def _use(pod: Body, used: Resources, known: Mapping[str, tuple[Shape, str]]) -> Use:
     asked = total(read((each.get("resources") or {}).get("requests") or {}) for each in pod["spec"]["containers"])
-    shape, capacity_type = known.get(pod["spec"].get("nodeName", ""), (None, "OnDemand"))
-    return Use(asked, used, shape, capacity_type)
+    node, capacity_type = known.get(pod["spec"].get("nodeName", ""), (None, "OnDemand"))
+    return Use(asked, used, node, capacity_type)
 
 
 def _row(told: Mapping[str, Any]) -> list[str]:

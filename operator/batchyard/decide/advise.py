@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from batchyard.decide.price import hourly, part
 from batchyard.model.machine import Shape
-from batchyard.model.resources import Resources
+from batchyard.model.resources import Resources, show
 
 FEWEST = 3  # pods whose use must be known before anything is suggested
 HEADROOM = {"cpu": Decimal("1.15"), "memory": Decimal("1.25")}  # above the most that was seen: memory kills, CPU slows
@@ -88,7 +88,7 @@ def _say(name: str, asked: Resources, most: Resources, better: Resources) -> str
 def _written(name: str, value: int) -> str:
     if name == "memory":
         return f"{-(-value // 2**20)}Mi"
-    return f"{value // 1000}" if value % 1000 == 0 else f"{value}m"
+    return show(name, value)
 
 
 def request(resources: Resources) -> dict[str, str]:

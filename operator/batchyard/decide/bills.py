@@ -12,7 +12,7 @@ from batchyard.decide.outcome import judge
 from batchyard.decide.price import SHORTEST, hourly, part
 from batchyard.model.machine import MachineState, Shape
 from batchyard.world.bill import AMOUNTS, Bill
-from batchyard.world.money import FINE, NOTHING
+from batchyard.world.money import CENTS, FINE, NOTHING
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.store import Store
 from batchyard.world.tab import Spell
@@ -22,7 +22,6 @@ LATE = 10.0  # seconds within which starts and ends are heard of as a rule: what
 OFTEN = 5.0  # seconds between countings
 CHANGED_SECONDS = 10.0  # between writes, when nothing runs any more
 STEADY_SECONDS = 60.0  # between writes otherwise
-_CENTS = Decimal("0.000001")
 _MOST = Decimal(999_999_999)  # that a status can hold
 
 
@@ -140,10 +139,12 @@ def cost_of(cycle: Cycle, view: Environment, *, changed: bool) -> dict[str, Any]
     old, bill = view.status.get("cost"), cycle.store.bills.of.get(view.name)
     if bill is None or bill.uid != view.uid:
         return old
-    new = _told(bill)
     before = old or {}
     told_at = seconds(before["updatedAt"]) if before.get("updatedAt") else bill.since
-    if bill.at <= told_at or all(before.get(name, "0.000000") == new[name] for name in (*AMOUNTS, "nodes")):
+    if bill.at <= told_at:
+        return old
+    new = _told(bill)
+    if all(before.get(name, "0.000000") == new[name] for name in (*AMOUNTS, "nodes")):
         return old
     due = told_at + (CHANGED_SECONDS if not bill.live and _news(before, new) else STEADY_SECONDS)
     return new if cycle.now >= due or changed or not bill.tabs else old
@@ -156,7 +157,7 @@ def _news(before: dict[str, Any], new: dict[str, str]) -> bool:
 
 def _told(bill: Bill) -> dict[str, str]:
     """Return the amounts as written; their sum is the nodes' cost also after rounding."""
-    amounts = {name: min(max(NOTHING, getattr(bill, name)), _MOST).quantize(_CENTS) for name in AMOUNTS}
+    amounts = {name: min(max(NOTHING, getattr(bill, name)), _MOST).quantize(CENTS) for name in AMOUNTS}
     amounts = {"nodes": sum(amounts.values(), NOTHING), **amounts}
     written = {name: f"{amount:f}" for name, amount in amounts.items()}
     return {**written, "since": rfc3339(bill.since), "updatedAt": rfc3339(bill.at)}

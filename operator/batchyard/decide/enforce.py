@@ -38,10 +38,7 @@ def _stop(cycle: Cycle, pod: Pod, order: tuple[str, str]) -> Stop | Remove:
     reason, message = order
     if pod.node and pod.acknowledged is not None:
         until = _until(cycle, pod) if reason == "Interrupted" else None
-        patient = until is not None and is_patient(
-            pod, StopOrder(reason=reason, message=message, at=cycle.now, until=until)
-        )
-        return Stop(pod.namespace, pod.name, pod.uid, reason, message, until, patient)
+        return Stop(pod.namespace, pod.name, pod.uid, reason, message, until, is_patient(pod, cycle.now, until))
     # No kubelet has seen it, so there is nothing that could obey a deadline.
     return Remove(pod.namespace, pod.name, pod.uid, reason=reason, message=message)
 
@@ -67,7 +64,7 @@ def _insist(cycle: Cycle, standing: Standing, pod: Pod) -> tuple[Verb, ...]:
     if pod.deleting is not None:
         return ()
     assert pod.stop is not None
-    if is_patient(pod, pod.stop):
+    if is_patient(pod, pod.stop.at, pod.stop.until):
         return _end_in_time(cycle, standing, pod, pod.stop)
     due = pod.stop.at + pod.grace + STOP_PATIENCE
     if cycle.now >= due:
@@ -89,9 +86,9 @@ def _end_in_time(cycle: Cycle, standing: Standing, pod: Pod, stop: StopOrder) ->
     return (Remove(pod.namespace, pod.name, pod.uid, grace=max(int(stop.until - cycle.now), 1)),)
 
 
-def is_patient(pod: Pod, stop: StopOrder) -> bool:
-    """Say whether a pod has more time to end than its own grace period."""
-    return stop.until is not None and stop.until - stop.at > pod.grace + TOLD_SECONDS
+def is_patient(pod: Pod, told: float, until: float | None) -> bool:
+    """Say whether a pod has more time to end than its own grace period, from when it is told to when SIGKILL comes."""
+    return until is not None and until - told > pod.grace + TOLD_SECONDS
 
 
 def _concerns(stop: StopWish, pod: Pod) -> bool:

@@ -18,10 +18,9 @@ from batchyard.decide.layout import Layout, lay_out
 from batchyard.decide.make_way import make_way
 from batchyard.decide.needs import SPOT_FIRST, Needs, Taste
 from batchyard.decide.order import upcoming
-from batchyard.decide.room import Pool, best
+from batchyard.decide.room import Pool, below_limit, best
 from batchyard.decide.scale import LOOK_AHEAD, add, grow
 from batchyard.decide.slots import Slot
-from batchyard.decide.update import replacing
 from batchyard.decide.wanted import wanted
 from batchyard.world.views import Environment
 
@@ -264,8 +263,7 @@ def _behind(pool: Pool, head: Reservation) -> Verdict:
 
 
 def _at_limit(pool: Pool, needs: Needs) -> Verdict:
-    have = f"{max(pool.limit - pool.used, 0)}m of {pool.environment.max_vcpus} vCPUs free{replacing(pool.outdated)}"
-    return Verdict(pool.environment.name, "AtMaxVCpus", f"cpu {needs.requests.cpu}m", have)
+    return Verdict(pool.environment.name, "AtMaxVCpus", f"cpu {needs.requests.cpu}m", below_limit(pool))
 
 
 def _largest_free(pool: Pool) -> str:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from batchyard.decide.cycle import Ask, Cycle, PodSet
 from batchyard.decide.explain import Verdict, too_large
 from batchyard.decide.needs import Taste
-from batchyard.decide.room import Pool, ranked
+from batchyard.decide.room import Pool, below_limit, ranked
 from batchyard.decide.scale import grow, shape_fits
 from batchyard.decide.slots import Slot
-from batchyard.decide.update import replacing
 from batchyard.model.resources import Resources
 from batchyard.world.store import Store
 
@@ -35,10 +34,7 @@ def gather(search: Search, taste: Taste) -> Found | Verdict:
     """
     pool, ask = search.pool, search.ask
     if pool.limit and pool.used + ask.cpu > pool.limit:
-        free, limit = max(pool.limit - pool.used, 0), pool.environment.max_vcpus
-        return gang_too_large(search.cycle.store, pool, ask) or _verdict(
-            search, "AtMaxVCpus", f"{free}m of {limit} vCPUs free{replacing(pool.outdated)}"
-        )
+        return gang_too_large(search.cycle.store, pool, ask) or _verdict(search, "AtMaxVCpus", below_limit(pool))
     found = present(search, taste)
     missing = lacking(ask, found)
     if not missing:

@@ -9,10 +9,9 @@ from functools import lru_cache
 
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources
+from batchyard.world.money import CENTS, FINE
 from batchyard.world.views import Attempt
 
-_CENTS = Decimal("0.000001")
-_FINE = Decimal("0.000000000001")
 SHORTEST = 1.0  # second: the times in a pod are whole seconds, and what ran within one has cost something
 _MOST = Decimal(10) ** 12
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]+)?")
@@ -26,7 +25,7 @@ def hourly(shape: Shape, capacity_type: str) -> Decimal:
 @lru_cache(maxsize=4096)
 def rate(shape: Shape, capacity_type: str, requests: Resources) -> Decimal:
     """Return what a pod costs a second."""
-    return (hourly(shape, capacity_type) * part(shape, requests) / 3600).quantize(_FINE)
+    return (hourly(shape, capacity_type) * part(shape, requests) / 3600).quantize(FINE)
 
 
 def part(shape: Shape, requests: Resources) -> Decimal:
@@ -45,7 +44,7 @@ def cost(shape: Shape, capacity_type: str, requests: Resources, seconds: float |
     """
     paid = Decimal(0 if seconds is None else str(max(seconds, SHORTEST)))
     amount = hourly(shape, capacity_type) * part(shape, requests) * paid / 3600
-    return str(min(amount, _MOST).quantize(_CENTS))
+    return str(min(amount, _MOST).quantize(CENTS))
 
 
 def job_cost(attempts: Iterable[Attempt]) -> dict[str, str] | None:

@@ -105,8 +105,8 @@ def _has_nodes(cycle: Cycle, view: Environment) -> bool:
 
 def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
     view = pool.environment
-    phase, message = _environment_phase(cycle, pool)
     update = update_of(cycle.store, view, pool.outdated, cycle.now)
+    phase, message = _environment_phase(cycle, view, update)
     launching = sum(1 for slot in pool.slots if not slot.ready) + len(pool.planned)
     provisioned = (
         sum(slot.shape.resources.cpu for slot in pool.slots if slot.ready and slot.shape)
@@ -142,8 +142,7 @@ def _vcpus(millicores: int) -> int:
     return -(-millicores // 1000)
 
 
-def _environment_phase(cycle: Cycle, pool: Pool) -> tuple[str, str]:
-    view = pool.environment
+def _environment_phase(cycle: Cycle, view: Environment, update: Mapping[str, Any] | None) -> tuple[str, str]:
     if view.deleting:
         queues = sorted(q.name for q in cycle.store.queues.values() if view.name in q.environments)
         named = f"; still named by queues: {', '.join(queues)}" if queues else ""
@@ -154,8 +153,8 @@ def _environment_phase(cycle: Cycle, pool: Pool) -> tuple[str, str]:
         return "Invalid", cycle.store.provider_problems[view.provider]
     if view.state == "Disabled":
         return "Disabled", "takes no jobs and adds no nodes (spec.state)"
-    if pool.outdated:
-        return "Updating", words(update_of(cycle.store, view, pool.outdated, cycle.now))
+    if update is not None:
+        return "Updating", words(update)
     blamed = cycle.store.blamed.get(view.name)
     return "Valid", blamed[-1] if blamed else ""
 

@@ -9,7 +9,7 @@ from batchyard.decide.interrupt import node_trouble
 from batchyard.decide.needs import Needs, Taste
 from batchyard.decide.quarantine import refuses
 from batchyard.decide.slots import Slot, offered, remember
-from batchyard.decide.update import OUTDATED, is_outdated
+from batchyard.decide.update import OUTDATED, is_outdated, replacing
 from batchyard.model import labels as names
 from batchyard.model.machine import Machine, Shape, Taint
 from batchyard.model.resources import NOTHING, Resources
@@ -31,7 +31,7 @@ class Pool:
     planned: list[Slot] = field(default_factory=list)
     coming: int = 0  # millicores of nodes that will be launched for the first that waits, as soon as others have gone
     yielding: dict[str, str] = field(default_factory=dict)  # idle nodes that make way in this decision -> why
-    outdated: list[str] = field(default_factory=list)  # machines of an older configuration; in trouble for that
+    outdated: set[str] = field(default_factory=set)  # machines of an older configuration; in trouble for that
     expected: set[str] = field(default_factory=set)  # nodes where kube-scheduler is about to put a pod
 
     @property
@@ -112,7 +112,7 @@ def _look_at(store: Store, pool: Pool, machine: Machine, shape: Shape | None) ->
     pool.used += store.used.get(machine.name, NOTHING).cpu
     trouble = node_trouble(store, machine.name)
     if trouble is None and is_outdated(store, pool.environment, machine):
-        pool.outdated.append(machine.name)
+        pool.outdated.add(machine.name)
         trouble = OUTDATED
     if trouble is not None:
         pool.trouble[machine.name] = trouble
@@ -202,6 +202,12 @@ def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
         "node.kubernetes.io/instance-type": shape.name,
         "kubernetes.io/os": "linux",
     }
+
+
+def below_limit(pool: Pool) -> str:
+    """Say how much of maxVCpus nobody uses, and whether nodes that are being replaced count in it."""
+    free = max(pool.limit - pool.used, 0)
+    return f"{free}m of {pool.environment.max_vcpus} vCPUs free{replacing(pool.outdated)}"
 
 
 def best(slots: Iterable[Slot], needs: Needs, taste: Taste) -> Slot | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from batchyard.decide.condition import Condition
@@ -48,7 +48,7 @@ def _ends_at(environment: Environment, now: float) -> float:
     return began if environment.terminates_on_update else began + environment.update_grace
 
 
-def update_of(store: Store, environment: Environment, outdated: Sequence[str], now: float) -> dict[str, Any] | None:
+def update_of(store: Store, environment: Environment, outdated: Collection[str], now: float) -> dict[str, Any] | None:
     """Return `status.update`, None when no node of an older configuration is left."""
     if not outdated:
         return None
@@ -71,7 +71,7 @@ def words(update: Mapping[str, Any] | None) -> str:
     return f"{left}; {busy}" if pods else left
 
 
-def replacing(outdated: Sequence[str]) -> str:
+def replacing(outdated: Collection[str]) -> str:
     """Say of an environment that is full how many of its nodes are being replaced, nothing if none are."""
     nodes = "1 node" if len(outdated) == 1 else f"{len(outdated)} nodes"
     are = "is" if len(outdated) == 1 else "are"

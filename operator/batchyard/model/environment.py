@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from batchyard.model import later
-from batchyard.model.api import ApiModel, Labels, Later, Rule
+from batchyard.model.api import ApiModel, Labels, Rule
 from batchyard.model.instancetype import InstanceType, NodeCapacityType, NodeTemplate
 from batchyard.model.provider import PROVIDERS, Provider
 from batchyard.model.updatepolicy import UpdatePolicy
@@ -20,7 +19,6 @@ def _unique_names(types: tuple[InstanceType, ...]) -> tuple[InstanceType, ...]:
 class ComputeEnvironmentSpec(ApiModel):
     """What the pool may be: its shapes, its limits, its provider."""
 
-    later: ClassVar[tuple[Later, ...]] = later.COMPUTE_ENVIRONMENT
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.type == 'Unmanaged' || has(self.provider)",

@@ -7,5 +7,4 @@ def _later(path: str, type_: str, advice: str) -> Later:
     return Later(path.rsplit(".", 1)[-1], type_, f"{path} is not available in this version of Batchyard; {advice}")
 
 
-COMPUTE_ENVIRONMENT: tuple[Later, ...] = ()
 PROVIDER = (_later("spec.provider.clusterAPI", "object", "use provider.docker, provider.karpenter or type: Unmanaged"),)

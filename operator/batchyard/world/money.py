@@ -7,7 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 NOTHING = Decimal(0)
-FINE = Decimal("0.000000000001")  # what accounts are kept to; people see six places
+CENTS = Decimal("0.000001")  # what amounts are written to
+FINE = Decimal("0.000000000001")  # what accounts are kept to
 _MOST = Decimal(10) ** 12  # that one span costs, whatever times somebody has written into a pod
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,12})?")
 

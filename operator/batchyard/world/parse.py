@@ -142,7 +142,7 @@ def environment(body: Body) -> Environment:
     raw = body["spec"]
     provider, settings = _provider(raw.get("provider") or {})
     template, policy = spec.node_template, spec.update_policy or UpdatePolicy()
-    shapes = tuple(_shape(item) for item in raw.get("instanceTypes") or ())
+    shapes = tuple(shape(item) for item in raw.get("instanceTypes") or ())
     taints = tuple(Taint(t.key, t.value or "", str(t.effect)) for t in template.taints)
     recipe = Recipe(template.labels, taints, provider, settings)
     return Environment(
@@ -174,7 +174,8 @@ def _provider(providers: Body) -> tuple[str, dict[str, Any]]:
     return "", {}
 
 
-def _shape(item: Body) -> Shape:
+def shape(item: Body) -> Shape:
+    """Return an entry of spec.instanceTypes."""
     amounts = {**(item.get("extended") or {}), "cpu": item["cpu"], "memory": item["memory"]}
     price = str(item.get("pricePerHour") or "0")
     return Shape(

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from batchyard.world.money import NOTHING, exact, read_amount
+from batchyard.world.money import CENTS, NOTHING, exact, read_amount
 from batchyard.world.parse import rfc3339, seconds
 from batchyard.world.views import Key, Pod, Queue
 
 PARTS = 48  # into which a window is cut: money leaves it part by part
 SHORTEST_PART = 10  # seconds
 LATE = 120.0  # seconds after which a pod that has ended is no longer heard of as if it lived
-_CENTS = Decimal("0.000001")
 
 
 @dataclass(slots=True)
@@ -266,5 +265,5 @@ def _parts(told: dict[str, Any]) -> Iterator[tuple[int, Decimal]]:
 
 def kept(spending: Spending) -> list[dict[str, str]]:
     """Return status.budget.kept: the parts of the window in which something was spent."""
-    found = [(end, max(amount, NOTHING).quantize(_CENTS)) for end, amount in sorted(spending.parts.items())]
+    found = [(end, max(amount, NOTHING).quantize(CENTS)) for end, amount in sorted(spending.parts.items())]
     return [{"before": rfc3339(end), "amount": format(amount, "f")} for end, amount in found if amount]
