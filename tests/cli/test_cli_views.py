@@ -179,6 +179,10 @@ def test_wide_has_more_columns(world: World) -> None:
     assert "Name:" in world.run("describe", "paid", "-o", "wide").stdout
 
 
+def test_advice_on_a_definition_that_is_not_there_says_so(world: World) -> None:
+    assert "JobDefinition 'no-such'" in world.refused("advise", "no-such")
+
+
 def test_cost_of_environments_adds_up(world: World) -> None:
     dear, cheap = (f"{world.namespace}-{name}" for name in ("dear", "cheap"))
     parts = {"useful": "1.5", "wasted": "0.25", "running": "0", "idle": "0.75", "since": "2027-01-15T08:00:00Z"}

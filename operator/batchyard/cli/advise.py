@@ -58,7 +58,9 @@ def command(cluster: Cluster, definition: str | None, seconds: int, form: str | 
     for name, pod in sight.pods.items():
         grouped[owners.get(pod["metadata"]["labels"][JOB_UID], "(no definition)")].append(name)
     if definition:
-        grouped = defaultdict(list, {definition: grouped.get(definition, [])})
+        if definition not in grouped:
+            cluster.get("JobDefinition", definition)
+        grouped = defaultdict(list, {definition: grouped[definition]})
     told = [_told(name, pods, sight) for name, pods in sorted(grouped.items())]
     if form:
         show.dump({"source": sight.source, "items": told}, form)
