@@ -189,6 +189,7 @@ def _checked(verdict: Verdict) -> dict[str, object]:
         "of": check.of, "over": check.over, "figure": check.figure, "what": check.what,
         **{name: limit for name, limit in limits.items() if limit is not None},
         "value": asdict(value) if value else None, "met": verdict.is_met if value else None,
+        "forbidden": verdict.is_forbidden,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.catalogue import CATALOGUE
-from bench.thresholds import Check, Run, judge, load
+from bench.thresholds import Check, Floor, Run, judge, load
 
 HALF = Check(of="W1", over="B0", figure="rate", what="x", at_least=0.5)
 
@@ -58,14 +58,44 @@ def test_a_median_that_is_no_number_is_short() -> None:
     assert judge([HALF], [run("W1", 1, rate=float("nan")), run("B0", 1, rate=1)])[0].is_short
 
 
+FLOORED = Check(
+    of="W1", over="B0", figure="rate", what="x", at_least=0.5, floor=Floor(of="B0j", figure="pace", at_least=0.8)
+)
+
+
+@pytest.mark.parametrize(
+    ("mine", "pace", "floor", "words"),
+    [
+        (60, 10, 40, "met"),
+        (45, 90, 48, "forbidden by its floor; B0j itself reaches 0.480, and 0.900 of its pace is reached"),
+        (45, 90, 55, "**short by 10 %**; B0j itself reaches 0.550, and 0.900 of its pace is reached"),
+        (45, 70, 48, "**short by 10 %**; B0j itself reaches 0.480, and 0.700 of its pace is reached"),
+    ],
+)
+def test_a_floor_forbids_what_it_does_not_reach_if_enough_of_it_is_reached(
+    mine: float, pace: float, floor: float, words: str
+) -> None:
+    runs = [run("B0", 1, rate=100), run("W1", 1, rate=mine, pace=pace), run("B0j", 1, rate=floor, pace=100)]
+    (verdict,) = judge([FLOORED], runs)
+    assert verdict.words == words
+    assert verdict.is_short == words.startswith("**")
+
+
+def test_a_floor_that_was_not_run_forbids_nothing() -> None:
+    assert judge([FLOORED], [run("B0", 1, rate=100), run("W1", 1, rate=45, pace=90)])[0].is_short
+
+
 def test_the_checked_in_thresholds_name_subjects_that_there_are() -> None:
     names = {entry.name for entry in CATALOGUE}
     checks = load()
     assert len(checks) > 20
     assert {check.of for check in checks} | {check.over for check in checks if check.over} <= names
+    assert {check.floor.of for check in checks if check.floor} <= names
 
 
-@pytest.mark.parametrize("line", ["at_least: 1, at_most: 2", "figur: rate", ""])
+@pytest.mark.parametrize(
+    "line", ["at_least: 1, at_most: 2", "figur: rate", "", "at_least: 1, floor: {of: B0, figure: rate, at_least: 1}"]
+)
 def test_a_wrong_threshold_is_refused(tmp_path: Path, line: str) -> None:
     file = tmp_path / "thresholds.yaml"
     file.write_text(f"- {{of: W1, figure: rate, what: x, {line}}}")
