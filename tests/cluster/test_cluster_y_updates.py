@@ -26,7 +26,7 @@ def test_nodes_of_an_older_configuration_are_replaced(lab: Lab) -> None:
 
     lab.api.patch("ComputeEnvironment", name, {"spec": {"updatePolicy": {"terminateJobsOnUpdate": True}}})
     moved = lab.wait("on-old", lambda status: len(status.get("attempts") or ()) > 1)["status"]["attempts"]
-    assert (moved[0]["reason"], moved[0]["counted"], moved[0]["node"]) == ("Interrupted", False, old)
+    assert (moved[0]["reason"], moved[0]["counted"], moved[0]["node"]) == ("NodeReplaced", False, old)
     assert moved[1]["node"] != old
     until(lambda: lab.status("ComputeEnvironment", "changed").get("phase") == "Valid")
     assert old not in [node["metadata"]["name"] for node in lab.nodes("changed")]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from batchyard.decide import decide
-from batchyard.decide.update import OUTDATED
 from batchyard.model import labels as names
 from batchyard.model.machine import Taint
 from batchyard.model.plan import Launch, Record
@@ -136,6 +135,7 @@ class TestInterruptions:
             (["Interrupted", "NodeLost"], []),
             (["Error", "Interrupted"], []),
             (["Interrupted", "Error", "Interrupted"], ["demand"]),
+            (["Interrupted", "NodeReplaced"], []),
         ],
     )
     def test_so_many_open_on_demand(self, reasons: list[str], where: list[str]) -> None:
@@ -146,18 +146,16 @@ class TestInterruptions:
         [
             ({"capacityType": "Spot"}, ["demand"]),
             ({"capacityType": "Spot", "message": "node s1 has a notice"}, ["demand"]),
-            ({"capacityType": "Spot", "message": f"node s1 {OUTDATED}"}, []),
-            ({"capacityType": "Spot", "message": f"node s1 {OUTDATED}: saved at step 7"}, []),
             ({"capacityType": "OnDemand"}, []),
         ],
     )
     def test_only_what_spot_took_counts(self, what: dict[str, str], where: list[str]) -> None:
         assert launched(world(self.tried("Interrupted", "Interrupted", **what))) == where
 
-    @pytest.mark.parametrize(("why", "where"), [("was reclaimed", ["demand"]), (OUTDATED, [])])
+    @pytest.mark.parametrize(("why", "where"), [("Interrupted", ["demand"]), ("NodeReplaced", [])])
     def test_an_update_that_ends_a_pod_is_told_from_a_reclaim(self, why: str, where: list[str]) -> None:
         parent = self.tried("Interrupted", capacityType="Spot")
-        stop = stopped("Interrupted", message=f"node s1 {why}")
+        stop = stopped(why, message="node s1 goes")
         last = failed(parent, 2, stop=stop, environment="spot", on="s1")
         assert launched(world(parent, last)) == where
 

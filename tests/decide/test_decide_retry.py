@@ -30,7 +30,7 @@ from builders import (
 
 
 def ended(number: int, reason: str, **fields: Any) -> Attempt:
-    free = reason in ("Interrupted", "NodeLost", "PodDeleted", "PodRejected")
+    free = reason in ("Interrupted", "NodeReplaced", "NodeLost", "PodDeleted", "PodRejected")
     return msgspec.convert(attempt(number, reason, **{"counted": not free, **fields}), Attempt)
 
 
@@ -54,7 +54,7 @@ class TestAttempts:
     def test_what_was_stopped_on_purpose_is_never_retried(self, reason: str) -> None:
         assert after([ended(1, reason)], retry(10, {"action": "Retry", "onReason": "*"})) == Enough(reason, "")
 
-    @pytest.mark.parametrize("reason", ["Interrupted", "NodeLost", "PodDeleted", "PodRejected"])
+    @pytest.mark.parametrize("reason", ["Interrupted", "NodeReplaced", "NodeLost", "PodDeleted", "PodRejected"])
     def test_infrastructures_faults_are_free_but_capped(self, reason: str) -> None:
         some = [ended(n, reason) for n in range(1, FREE_RETRIES + 1)]
         assert isinstance(after(some, retry(1)), Again)

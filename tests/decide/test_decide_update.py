@@ -174,13 +174,13 @@ class TestGrace:
         known.apply(newer(view, status=dict(said(plan, "pool"))))
         assert not of(decide(known, NOW + HALF_AN_HOUR - 1), Stop)
         stop = only(decide(known, NOW + HALF_AN_HOUR), Stop)
-        assert (stop.pod, stop.reason) == ("job-1", "Interrupted")
+        assert (stop.pod, stop.reason) == ("job-1", "NodeReplaced")
         assert "spec.updatePolicy" in stop.message
 
     def test_a_restart_gives_no_more_time(self) -> None:
         told = said(decide(self.old_job(pool(**CHANGED)), NOW), "pool")
         again = self.old_job(pool(dict(told), **CHANGED))
-        assert only(decide(again, NOW + HALF_AN_HOUR), Stop).reason == "Interrupted"
+        assert only(decide(again, NOW + HALF_AN_HOUR), Stop).reason == "NodeReplaced"
 
     def test_a_later_change_begins_anew(self) -> None:
         told = said(decide(self.old_job(pool(**CHANGED)), NOW), "pool")
@@ -189,14 +189,14 @@ class TestGrace:
 
     def test_terminate_jobs_on_update_ends_them_at_once(self) -> None:
         policy = {"updatePolicy": {"terminateJobsOnUpdate": True}}
-        assert only(decide(self.old_job(pool(**policy, **CHANGED)), NOW), Stop).reason == "Interrupted"
+        assert only(decide(self.old_job(pool(**policy, **CHANGED)), NOW), Stop).reason == "NodeReplaced"
 
     def test_the_attempt_does_not_count(self) -> None:
-        stop = stopped("Interrupted", message="node n1 is of an older configuration")
+        stop = stopped("NodeReplaced", message="node n1 is of an older configuration")
         ended = pod(phase="Failed", stop=stop, containers=())
         plan = decide(scene(pool(**CHANGED), job(), ended), NOW)
         (recorded,) = status(plan)["attempts"]
-        assert (recorded["reason"], recorded["counted"]) == ("Interrupted", False)
+        assert (recorded["reason"], recorded["counted"]) == ("NodeReplaced", False)
         assert status(plan)["phase"] == "Runnable"
 
     def test_it_is_no_sign_of_a_spot_market_that_reclaims(self) -> None:

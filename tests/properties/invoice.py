@@ -13,6 +13,7 @@ from math import inf
 
 from simulation import Simulation
 
+from batchyard.decide.outcome import SENT_AWAY
 from batchyard.world.views import Environment, Pod
 from world import Truth
 
@@ -96,7 +97,7 @@ def _stays(simulation: Simulation) -> dict[str, list[Stay]]:
 
 def _useful(pod: Pod) -> bool:
     """Say whether a pod did its work: one that is told to go is not done, whatever it says."""
-    cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason == "Interrupted"
+    cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason in SENT_AWAY
     return pod.phase == "Succeeded" and not cut_short
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from batchyard.decide.enforce import is_patient
+from batchyard.decide.outcome import SENT_AWAY
 from batchyard.model.machine import LaunchOrder, Machine, MachineState
 from batchyard.model.phase import reachable
 from batchyard.model.resources import Resources, millicores, total, whole
@@ -432,7 +433,7 @@ class World:
             name="main", state="terminated", reason=reason, exit_code=code, started=main.started,
             finished=math.floor(self.now),
         )  # fmt: skip
-        cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason == "Interrupted"
+        cut_short = pod.deleting is not None and pod.stop is not None and pod.stop.reason in SENT_AWAY
         if code == 0 and not pod.worker and not cut_short:  # what is told to go is not done, whatever it says
             self.ran_well.add(who(pod))
         told = {"reason": "DeadlineExceeded"} if pod.stop is not None and code == 143 else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchyard.decide import essential
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.interrupt import must_end, node_trouble
+from batchyard.decide.outcome import SENT_AWAY
 from batchyard.decide.update import OUTDATED, replaced_at
 from batchyard.model.plan import Remove, Stop, Verb
 from batchyard.world.indexes import parse
@@ -37,7 +38,7 @@ def enforce(cycle: Cycle, standing: Standing, pod: Pod, due: tuple[str, str] | N
 def _stop(cycle: Cycle, pod: Pod, order: tuple[str, str]) -> Stop | Remove:
     reason, message = order
     if pod.node and pod.acknowledged is not None:
-        until = _until(cycle, pod) if reason == "Interrupted" else None
+        until = _until(cycle, pod) if reason in SENT_AWAY else None
         return Stop(pod.namespace, pod.name, pod.uid, reason, message, until, is_patient(pod, cycle.now, until))
     # No kubelet has seen it, so there is nothing that could obey a deadline.
     return Remove(pod.namespace, pod.name, pod.uid, reason=reason, message=message)
@@ -119,7 +120,7 @@ def _stop_reason(cycle: Cycle, standing: Standing, pod: Pod) -> tuple[str, str] 
     ends = replaced_at(cycle.store, pod.node, cycle.now) if pod.node else None
     if ends is not None:
         if cycle.now >= ends:
-            return "Interrupted", f"node {pod.node} {OUTDATED}"
+            return "NodeReplaced", f"node {pod.node} {OUTDATED}"
         standing.until = min(standing.until, ends)
     return _stuck(cycle, standing, pod)
 

@@ -15,7 +15,6 @@ import msgspec
 
 from batchyard.decide.cycle import Ask, Cycle, Escalation, Standing
 from batchyard.decide.needs import SPOT_FIRST, Needs
-from batchyard.decide.update import OUTDATED
 from batchyard.model.phase import Phase
 from batchyard.world.parse import moment
 from batchyard.world.specs import SpotFirst
@@ -77,8 +76,7 @@ def interruptions(attempts: Iterable[Attempt]) -> int:
 
 def _spot_ended(attempt: Attempt) -> bool:
     """Neither an on-demand node that went nor an update of the environment (ADR 39) tells anything of spot."""
-    updated = OUTDATED in (attempt.message or "")
-    return attempt.reason == "Interrupted" and attempt.capacity_type != "OnDemand" and not updated
+    return attempt.reason == "Interrupted" and attempt.capacity_type != "OnDemand"
 
 
 def _has_been(attempts: Sequence[Attempt], spot: SpotFirst) -> bool:

@@ -23,11 +23,15 @@ AWS_NAMES: dict[str, tuple[str, str]] = {
     "TimedOut": ("", "Job attempt duration exceeded timeout"),
     "Terminated": ("", "Terminated by user"),
     "Interrupted": ("", "Host EC2 (spot reclaim) terminated."),
+    "NodeReplaced": ("", "Host EC2 (infrastructure update) terminated."),
     "NodeLost": ("", "Host EC2 (node lost) terminated."),
     "PodDeleted": ("", "Host EC2 (pod deleted) terminated."),
     "PodRejected": ("", "Host EC2 (pod rejected) terminated."),
 }
-INFRASTRUCTURE = frozenset({"Interrupted", "NodeLost", "PodDeleted", "PodRejected"})
+SENT_AWAY = frozenset(
+    {"Interrupted", "NodeReplaced"}
+)  # the node goes, by a reclaim or an update, and pods are told to end
+INFRASTRUCTURE = SENT_AWAY | frozenset({"NodeLost", "PodDeleted", "PodRejected"})
 CLOCKS_DIFFER = 5.0  # seconds by which those of a node and of the operator may
 NEVER_RETRIED = frozenset({"TimedOut", "Terminated"})
 
@@ -102,7 +106,7 @@ def _cut_short(pod: Pod) -> bool:
 
     Of one that had ended well before nobody thinks so; the clocks of node and operator may differ.
     """
-    if pod.stop is None or pod.stop.reason != "Interrupted" or pod.deleting is None:
+    if pod.stop is None or pod.stop.reason not in SENT_AWAY or pod.deleting is None:
         return False
     ends = [container.finished for container in pod.containers if container.finished and not container.init]
     return max(ends, default=pod.stop.at) >= pod.stop.at - CLOCKS_DIFFER
