@@ -69,7 +69,7 @@ crds: $(READY) ## Generate the CustomResourceDefinitions from the models
 test: $(READY) helm cluster node-image kwok operator-down rights ## Run all tests, on a real cluster with real nodes that is set up first
 	@KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-LONG := tests/properties tests/crash tests/cluster/test_cluster_l_leader.py tests/cluster/test_cluster_n_arrays.py
+LONG := tests/properties tests/crash tests/cluster/test_cluster_l_leader.py tests/cluster/test_cluster_n_arrays.py tests/cluster/test_cluster_z_storm.py
 test-long: $(READY) helm cluster node-image kwok operator-down rights ## Run histories and crashes at full length: hours
 	@HYPOTHESIS_PROFILE=long BATCHYARD_CRASH=1,2,3,5,8 BATCHYARD_PAUSE=60 BATCHYARD_ARRAY=10000 \
 	BATCHYARD_KILLS=100 BATCHYARD_TAKEOVERS=10 BATCHYARD_FAULTS=long \
