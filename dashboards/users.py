@@ -54,9 +54,9 @@ _MONEY = (
     lines("Part of the cost that was wasted", "Spent on attempts that did not succeed.", "percentunit",
           (('sum by (queue) (rate(batchyard_wasted_cost_total{queue=~"$queue"}[$__rate_interval]))'
            ' / sum by (queue) (rate(batchyard_cost_total{queue=~"$queue"}[$__rate_interval]))'), "{{queue}}")),
-    lines("Part of the budget that is spent", "Within its window, of queues with spec.budget.", "percentunit",
-          (('max by (queue) (batchyard_budget_spent{queue=~"$queue"})'
-            ' / max by (queue) (batchyard_budget_amount{queue=~"$queue"})'), "{{queue}}")),
+    lines("Part of the budget that is spent", "Within its window, of queues and shares with a budget.", "percentunit",
+          (('max by (queue, share) (batchyard_budget_spent{queue=~"$queue"})'
+            ' / max by (queue, share) (batchyard_budget_amount{queue=~"$queue"})'), "{{queue}} {{share}}")),
 )  # fmt: skip
 _PAYERS = (
     stacked("Cost an hour, by share", "Of the attempts that ended lately.", "short",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from batchyard.engine.count import ENDS
 from batchyard.engine.headcount import REASONS
-from batchyard.telemetry.catalogue import ALL, LABELS, SHARES, Metric
+from batchyard.model.queue import MOST_BUDGETS
+from batchyard.telemetry.catalogue import ALL, BUDGET, BUDGET_SPENT, LABELS, SHARES, Metric
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 BEGIN, END = "<!-- made by tools/metrics_table.py -->", "<!-- until here -->"
@@ -71,6 +72,8 @@ def _series(metric: Metric) -> str:
         count *= size
     each = " and ".join(label for label in _OPEN if label in metric.labels)
     each = each.replace("queue and share", f"share, {SHARES + 1} per queue at most")
+    if metric in (BUDGET, BUDGET_SPENT):
+        each = f"budget, {MOST_BUDGETS + 1} per queue at most"
     return f"{count} per {each}" if each else str(count)
 
 

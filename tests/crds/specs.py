@@ -193,6 +193,10 @@ BAD_QUEUES: list[tuple[str, Any, str]] = [
     ("spot", {"maxInterruptions": 0}, "spec.spot.maxInterruptions in body should be greater than or equal to 1"),
     ("budget", {"amount": "0.00"}, 'spec.budget.amount must be more than 0; write for example "50.00"'),
     ("budget", {"amount": "fifty"}, 'this is not a decimal number in quotes; write for example "0.34"'),
+    ("shareBudgets", [{"share": "a", "amount": "0"}], "an amount of spec.shareBudgets must be more than 0"),
+    ("shareBudgets", [{"share": "a b", "amount": "1"}], "a share's name has letters, digits, ., _ and - only"),
+    ("shareBudgets", [{"amount": "1"}], "spec.shareBudgets[0].share: Required value"),
+    ("shareBudgets", [{"share": "a", "amount": "1"}] * 2, 'spec.shareBudgets[1]: Duplicate value: {"share":"a"}'),
     ("budget", {"amount": 50}, 'spec.budget.amount in body must be of type string: "integer"'),
     ("budget", {"windowSeconds": 60}, "spec.budget.amount: Required value"),
     (

@@ -37,11 +37,12 @@ from builders import (
 )
 
 DEAR = Shape("c8", read({"cpu": "8", "memory": "16Gi"}, pods=110), "28800", "14400")  # a vCPU costs $1 a second
+OWN = ("default", "")
 TIMEOUT = {"timeout": {"attemptDurationSeconds": 60}}
 
 
-def budget(amount: str = "100", window: int = 600, action: str = "Hold") -> Budget:
-    return Budget(amount=Decimal(amount), window_seconds=window, on_exceeded=action)
+def budget(amount: str = "100", window: int = 600, action: str = "Hold", share: str = "") -> Budget:
+    return Budget(amount=Decimal(amount), window_seconds=window, on_exceeded=action, share=share)
 
 
 def runs(owner: str = "old", since: float = NOW, **fields: Any) -> Any:
@@ -57,7 +58,7 @@ def ends(known: Any, at: float, began: float = NOW, **fields: Any) -> Any:
 def world(*things: Any, limit: Budget | None = None, **fields: Any) -> Store:
     """Return a store with a node of 8 vCPUs, and a queue with a budget."""
     ready = (environment(shapes=(DEAR,)), machine("n1", DEAR), node("n1", DEAR))
-    return store(*ready, queue(budget=limit or budget(), **fields), *things)
+    return store(*ready, queue(budgets=(limit or budget(),), **fields), *things)
 
 
 def go(known: Store, now: float) -> Plan:
@@ -76,7 +77,7 @@ def said(known: Store) -> dict[str, Any]:
 
 def spent(known: Store, now: float) -> Decimal:
     go(known, now)
-    return known.purse.spendings["default"].spent()
+    return known.purse.spendings[OWN].spent()
 
 
 def condition(known: Store) -> tuple[str, str]:
@@ -163,12 +164,12 @@ class TestSpent:
 
     def test_a_budget_counts_from_when_it_is_set(self) -> None:
         known = world(job("old"), runs())
-        known.apply(queue(budget=None, generation=2))
+        known.apply(queue(generation=2))
         go(known, NOW + 100)
-        known.apply(queue(budget=budget(), generation=3))
+        known.apply(queue(budgets=(budget(),), generation=3))
         assert spent(known, NOW + 100) == 0
         assert spent(known, NOW + 107) == 7
-        known.apply(newer(known.queues["default"], budget=None))
+        known.apply(newer(known.queues["default"], budgets=()))
         go(known, NOW + 110)
         assert "budget" not in known.queues["default"].status
 
@@ -177,7 +178,7 @@ class TestSpent:
         go(known, NOW)
         go(known, NOW + 40)
         for window in (86_400, 60, 300):
-            known.apply(newer(known.queues["default"], budget=budget(window=window)))
+            known.apply(newer(known.queues["default"], budgets=(budget(window=window),)))
             assert spent(known, NOW + 40) == 40
 
     def test_nothing_is_kept_of_queues_without_a_budget(self) -> None:
@@ -196,7 +197,7 @@ class TestCommitted:
         known = world(job("old"), runs(timeout=60))
         go(known, NOW)
         assert (said(known)["spent"], said(known)["committed"]) == ("0.000000", "60.000000")
-        till = known.purse.spendings["default"]
+        till = known.purse.spendings[OWN]
         go(known, NOW + 20)
         assert (till.spent(), till.committed()) == (20, 40)
         go(known, NOW + 90)
@@ -214,7 +215,7 @@ class TestCommitted:
 
     def test_what_has_room_on_a_node_to_come_counts_too(self) -> None:
         known = store(
-            environment(shapes=(DEAR,)), queue(budget=budget()), *(job(f"j{n}", **TIMEOUT) for n in range(20))
+            environment(shapes=(DEAR,)), queue(budgets=(budget(),)), *(job(f"j{n}", **TIMEOUT) for n in range(20))
         )
         assert len(of(decide(known, NOW), Launch)) == 1
 
@@ -228,7 +229,7 @@ class TestHold:
         assert started(go(known, NOW + 60)) == []
         said = told(known, now=NOW + 60)
         assert (said["phase"], said["reason"]) == ("Runnable", "BudgetExceeded")
-        parts = known.purse.spendings["default"].parts
+        parts = known.purse.spendings[OWN].parts
         first = min(parts)
         assert said["message"] == (
             f"JobQueue 'default' has spent $52.00 of $50.00 within 10 min; ${parts[first]:.2f} come free at "
@@ -241,7 +242,7 @@ class TestHold:
         known.apply(ends(known.pods["default", "old-1"], NOW + 52))
         known.apply(job())
         go(known, NOW + 60)
-        first = min(known.purse.spendings["default"].parts)
+        first = min(known.purse.spendings[OWN].parts)
         assert started(go(known, first + 599.9)) == []
         wake = go(known, first + 599.9).wake
         assert wake is not None
@@ -251,7 +252,7 @@ class TestHold:
     def test_a_higher_amount_starts_them_at_once(self) -> None:
         known = world(job("old"), runs(), job("new"), limit=budget("50"))
         go(known, NOW + 50)
-        known.apply(newer(known.queues["default"], budget=budget("51", window=600)))
+        known.apply(newer(known.queues["default"], budgets=(budget("51", window=600),)))
         go(known, NOW + 50)
         assert [name for name, _ in started(decide(known, NOW + 50))] == ["new-1"]
 
@@ -297,6 +298,84 @@ class TestOtherwise:
         assert events(plan) == [("BudgetExceeded", True)]
 
 
+class TestShares:
+    """Share a has spent $5, b nothing; each has a job that waits."""
+
+    def tried(self, *limits: Budget, **fields: Any) -> Store:
+        ready = (environment(shapes=(DEAR,)), machine("n1", DEAR), node("n1", DEAR))
+        known = store(*ready, queue(budgets=limits, **fields), job("old", share="a1"), runs(share="a1"))
+        go(known, NOW)
+        known.apply(ends(known.pods["default", "old-1"], NOW + 5))
+        known.apply(job("of-a", share="a1"))
+        known.apply(job("of-b", share="b"))
+        return known
+
+    @pytest.mark.parametrize(
+        ("limits", "starts"),
+        [
+            ([], ["of-a-1", "of-b-1"]),
+            ([("5", "a1")], ["of-b-1"]),
+            ([("5", "a*")], ["of-b-1"]),
+            ([("6", "a1")], ["of-a-1", "of-b-1"]),
+            ([("6", ""), ("5", "a1")], ["of-b-1"]),
+            ([("5", ""), ("9", "a1")], []),
+            ([("5", "*")], []),
+            ([("1", "c*"), ("5", "b")], ["of-a-1", "of-b-1"]),
+        ],
+    )
+    @pytest.mark.parametrize("strategy", ["Backfill", "StrictFIFO"])
+    def test_who_has_money_starts_whoever_waits_before(
+        self, limits: list[tuple[str, str]], starts: list[str], strategy: str
+    ) -> None:
+        known = self.tried(*(budget(amount, share=share) for amount, share in limits), strategy=strategy)
+        assert [name for name, _ in started(go(known, NOW + 10))] == starts
+
+    def test_the_job_says_whose_money_is_spent(self) -> None:
+        known = self.tried(budget("5", share="a*"))
+        said = told(known, "of-a", NOW + 10)
+        assert said["reason"] == "BudgetExceeded"
+        assert said["message"].startswith("share 'a*' of JobQueue 'default' has spent $5.00 of $5.00 within 10 min; ")
+        assert said["message"].endswith("; raise its amount in spec.shareBudgets, or wait")
+
+    def test_what_room_was_found_for_is_promised_by_both(self) -> None:
+        known = world(*(job(f"j{n}", share="a", **TIMEOUT) for n in range(4)))
+        known.apply(newer(known.queues["default"], budgets=(budget("500"), budget("100", share="a"))))
+        assert len(started(go(known, NOW))) == 2
+
+    def test_spot_only_holds_for_its_share_alone(self) -> None:
+        known = self.tried(budget("5", action="SpotOnly", share="a1"))
+        assert [name for name, _ in started(go(known, NOW + 10))] == ["of-b-1"]
+        assert told(known, "of-a", NOW + 10)["reason"] == "BudgetExceeded"
+
+    def test_the_status_tells_of_each_and_a_condition_of_those_that_are_spent(self) -> None:
+        known = self.tried(budget("5", share="a*"), budget("5", share="b"))
+        plan = go(known, NOW + 10)
+        assert events(plan) == [("BudgetExceeded", True)]
+        first, second = known.queues["default"].status["shareBudgets"]
+        assert (first["share"], first["spent"], first["exceeded"]) == ("a*", "5.000000", True)
+        assert (second["share"], second["spent"], second["exceeded"]) == ("b", "0.000000", None)
+        assert "budget" not in known.queues["default"].status or known.queues["default"].status["budget"] is None
+        conditions = {each["type"]: each for each in known.queues["default"].status["conditions"]}
+        assert (
+            conditions["ShareBudgetExceeded"]["message"]
+            == "spent or committed is the budget of 'a*' (spec.shareBudgets)"
+        )
+        assert events(go(known, NOW + 11)) == []
+        known.apply(newer(known.queues["default"], budgets=(budget("9", share="a*"), budget("5", share="b"))))
+        assert events(go(known, NOW + 12)) == [("BudgetAvailable", False)]
+
+    def test_a_restart_goes_on_where_the_status_left_off(self) -> None:
+        known = self.tried(budget("5", share="a*"))
+        go(known, NOW + 10)
+        view = known.queues["default"]
+        fresh = world(job("of-a", share="a1"))
+        fresh.apply(newer(view, budgets=view.budgets))
+        plan = go(fresh, NOW + 20)
+        assert started(plan) == []
+        assert events(plan) == []
+        assert fresh.purse.spendings["default", "a*"].spent() == 5
+
+
 class TestTelling:
     def test_the_condition_and_the_event_come_once_when_it_turns(self) -> None:
         known = world(job("old"), runs(), limit=budget("50"))
@@ -336,7 +415,7 @@ class TestRestart:
     def again(self, known: Store, *things: Any) -> Store:
         """Return what another operator knows: pods in the API server and the status of the queue."""
         status = known.queues["default"].status
-        fresh = queue(budget=known.queues["default"].budget, status=status)
+        fresh = queue(budgets=known.queues["default"].budgets, status=status)
         ready = (environment(shapes=(DEAR,)), machine("n1", DEAR), node("n1", DEAR))
         return store(*things, *ready, fresh)
 
@@ -392,7 +471,7 @@ def test_a_queue_that_goes_and_comes_again_begins_anew() -> None:
     go(known, NOW + 50)
     known.remove(known.queues["default"])
     decide(known, NOW + 60)
-    known.apply(queue(budget=budget(), uid="another"))
+    known.apply(queue(budgets=(budget(),), uid="another"))
     assert spent(known, NOW + 70) == 0
     assert isinstance(known.queues["default"], Queue)
 
@@ -409,6 +488,6 @@ def test_prometheus_is_told() -> None:
     finally:
         measure.close()
     assert {s.name: (s.labels, s.value) for s in samples if "budget" in s.name} == {
-        "batchyard_budget_amount": ({"queue": "default"}, 100),
-        "batchyard_budget_spent": ({"queue": "default"}, 30),
+        "batchyard_budget_amount": ({"queue": "default", "share": ""}, 100),
+        "batchyard_budget_spent": ({"queue": "default", "share": ""}, 30),
     }

@@ -73,7 +73,10 @@ def _queues() -> list[Any]:
             ("on-demand", "spot"),
             priority=100,
             strategy="StrictFIFO",
-            budget=Budget(amount=Decimal(50), window_seconds=86_400),
+            budgets=(
+                Budget(amount=Decimal(50), window_seconds=86_400),
+                Budget(amount=Decimal(20), window_seconds=86_400, share="team*"),
+            ),
         ),
         b.queue("nightly", ("spot",), priority=1, state="Held"),
     ]

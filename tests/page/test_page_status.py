@@ -53,6 +53,7 @@ async def test_queues_tell_their_counts_and_why_the_first_in_line_waits() -> Non
     assert default["jobs"]["running"] == 8
     assert (nightly["phase"], nightly["head"]["reason"]) == ("Held", "QueueHeld")
     assert (urgent["budget"]["amount"], urgent["budget"]["window"], default["budget"]) == ("50", "24 h", None)
+    assert [(each["share"], each["amount"]) for each in urgent["shareBudgets"]] == [("team*", "20")]
     assert default["cost"] == {"jobs": 18, "amount": "1.584330", "wasted": "1.270120"}
 
 

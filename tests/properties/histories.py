@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from simulation import PROGRAMS, JobSpec, Need, Simulation
 
 from batchyard.world.specs import Budget, SpotFirst
@@ -47,11 +48,12 @@ ENVIRONMENTS = st.sampled_from(["spot", "od"])
 QUEUES = st.sampled_from(["both", "od"])
 INDEXES = st.sampled_from([0, 0, 0, 1, 2])
 SPOT_RULES = (SpotFirst(max_wait_seconds=30), SpotFirst(max_interruptions=1))
-BUDGETS = (
-    Budget(amount=Decimal("0.0005"), window_seconds=60),
-    Budget(amount=Decimal("0.002"), window_seconds=120, on_exceeded="SpotOnly"),
-    Budget(amount=Decimal("0.001"), window_seconds=86_400, on_exceeded="Notify"),
-)
+_HOLD = Budget(amount=Decimal("0.0005"), window_seconds=60)
+_SPOT = Budget(amount=Decimal("0.002"), window_seconds=120, on_exceeded="SpotOnly")
+_NOTIFY = Budget(amount=Decimal("0.001"), window_seconds=86_400, on_exceeded="Notify")
+BUDGETS: tuple[tuple[Budget, ...], ...] = (
+    (), (_HOLD,), (_SPOT,), (_NOTIFY,), (replace(_HOLD, share="a"),), (_NOTIFY, replace(_SPOT, share="b*"))
+)  # fmt: skip
 FAULTS = st.sampled_from(["fail", "lost", "twice", "crash", "crash before"])
 
 USERS: dict[str, st.SearchStrategy[Any]] = {
@@ -69,7 +71,7 @@ USERS: dict[str, st.SearchStrategy[Any]] = {
     "order of queues": st.tuples(QUEUES, st.integers(0, 9)),
     "share queue": st.tuples(QUEUES, st.sampled_from(["fair", "fair", ""])),
     "spot first": st.tuples(QUEUES, st.sampled_from([None, *SPOT_RULES])),
-    "budget": st.tuples(QUEUES, st.sampled_from([None, *BUDGETS])),
+    "budget": st.tuples(QUEUES, st.sampled_from(BUDGETS)),
     "strategy": st.tuples(QUEUES, st.sampled_from(["StrictFIFO", "Backfill"])),
     "policy": st.sampled_from([{"decay_seconds": 60}, {"reservation": 20}, {"reservation": 0}]),
     "define anew": st.integers(2, 9),
@@ -207,7 +209,7 @@ _HAPPEN: dict[str, Callable[..., None]] = {
     "order of queues": lambda s, what: s.change(Queue, what[0], priority=what[1]),
     "share queue": lambda s, what: s.change(Queue, what[0], policy=what[1]),
     "spot first": lambda s, what: s.change(Queue, what[0], spot=what[1]),
-    "budget": lambda s, what: s.change(Queue, what[0], budget=what[1]),
+    "budget": lambda s, what: s.change(Queue, what[0], budgets=what[1]),
     "strategy": lambda s, what: s.change(Queue, what[0], strategy=what[1]),
     "policy": lambda s, fields: s.change(Policy, "fair", **fields),
     "licences": lambda s, total: s.change(Consumable, "licence", total=total),

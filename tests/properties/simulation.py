@@ -302,7 +302,7 @@ class Simulation:
                 self.change(Environment, view.name, state="Enabled")
         for name, environments in (("both", ("spot", "od")), ("od", ("od",))):
             if name in self.world.tables[Queue]:
-                self.change(Queue, name, state="Enabled", budget=None)
+                self.change(Queue, name, state="Enabled", budgets=())
             else:
                 self.make_queue(name, environments, 1)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from histories import NETWORK, histories, live
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ SIZE = 8
 EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 8
 FAULTY = {name: NETWORK[name] for name in ("fault", "restart")}
 WINDOW = 31_536_000
+SHARES = ("a", "b*")
 
 
 def overlap(market: Market, back: float) -> float:
@@ -40,16 +42,16 @@ def overlap(market: Market, back: float) -> float:
 @given(st.integers(0, 1000), st.sampled_from([60, 600, 7200]), st.sampled_from(["0.002", "0.02", "5"]))
 def test_a_market_spends_no_more_than_it_has_over_restarts(seed: int, window: int, amount: str) -> None:
     rng, market, restarts = random.Random(seed), Market((SIZE,)), 0
-    market.store.apply(queue(budget=Budget(amount=Decimal(amount), window_seconds=window)))
+    market.store.apply(queue(budgets=(Budget(amount=Decimal(amount), window_seconds=window),)))
     for _ in range(120):
         while len(market.lasts) - len(market.started) < 3:
             market.submit(rng.choice((1, 2)), rng.uniform(2, 90))
-        width = market.store.purse.spendings["default"].width
+        width = market.store.purse.spendings["default", ""].width
         before = overlap(market, market.now - window)
         rounding = 1e-6 * (len(market.started) + 1) + restarts * 0.002 / 3600
         began = market.decide()
         assert not began or before < float(amount) + rounding, "it starts more though all is spent"
-        spent = float(market.store.purse.spendings["default"].spent())
+        spent = float(market.store.purse.spendings["default", ""].spent())
         assert before - rounding <= spent <= overlap(market, market.now - window - width) + rounding
         market.tick(market.now + rng.uniform(0.1, 30))
         if rng.random() < 0.05:
@@ -61,26 +63,31 @@ def test_a_market_spends_no_more_than_it_has_over_restarts(seed: int, window: in
 @given(histories(FAULTY))
 def test_what_is_said_to_be_spent_is_what_the_pods_cost(history: list[Any]) -> None:
     simulation = Simulation()
+    rich = Budget(amount=Decimal(1000), window_seconds=WINDOW, on_exceeded="Notify")
+    budgets = (rich, *(msgspec.structs.replace(rich, share=share) for share in SHARES))
     for name in ("both", "od"):
-        rich = Budget(amount=Decimal(1000), window_seconds=WINDOW, on_exceeded="Notify")
-        simulation.change(Queue, name, budget=rich)
+        simulation.change(Queue, name, budgets=budgets)
     simulation.advance(1)
     live(simulation, history)
     simulation.faults.at.clear()
     simulation.persist()
     for name in ("both", "od"):
-        true, a_second = costs(simulation, name)
-        said = Decimal(simulation.world.tables[Queue][name].status["budget"]["spent"])
-        # Times in a pod are whole seconds: at the change of operators each pod may be off by one.
-        slack = a_second * (simulation.lives - 1) + Decimal("0.00001")
-        assert abs(said - true) <= slack, f"{name}: {said} instead of {true}"
+        status = simulation.world.tables[Queue][name].status
+        entries = {entry["share"]: entry for entry in status["shareBudgets"]}
+        for budget in budgets:
+            true, a_second = costs(simulation, name, budget)
+            said = Decimal((entries[budget.share] if budget.share else status["budget"])["spent"])
+            # Times in a pod are whole seconds: at the change of operators each pod may be off by one.
+            slack = a_second * (simulation.lives - 1) + Decimal("0.00001")
+            assert abs(said - true) <= slack, f"{name} {budget.share}: {said} instead of {true}"
 
 
-def costs(simulation: Simulation, queue: str) -> tuple[Decimal, Decimal]:
-    """Return what the pods of a queue have cost by the world's own record, and what all of them cost a second."""
+def costs(simulation: Simulation, queue: str, budget: Budget) -> tuple[Decimal, Decimal]:
+    """Return what the pods of a budget have cost by the world's own record, and what all of them cost a second."""
     total = a_second = Decimal(0)
     for pod in last_versions(simulation):
-        if pod.queue == queue and pod.containers and pod.containers[0].finished:
+        covered = pod.queue == queue and budget.covers(pod.share)
+        if covered and pod.containers and pod.containers[0].finished:
             (main,) = pod.containers
             assert main.started is not None
             rate = rate_of(simulation, pod)

@@ -106,9 +106,13 @@ def test_a_queue_is_read_and_a_bad_one_says_why() -> None:
 
 def test_the_rules_of_a_queue_about_money_and_spot_are_read_as_numbers() -> None:
     spec = {"priority": 5, "computeEnvironments": ["a"], "budget": {"amount": "0.10"}, "spot": {"maxWaitSeconds": 60}}
+    spec["shareBudgets"] = [{"share": "b*", "amount": "7", "windowSeconds": 60, "onExceeded": "SpotOnly"}]
     view = parse.queue({"metadata": metadata("q"), "spec": spec})
-    assert view.budget == Budget(amount=Decimal("0.10"), window_seconds=86_400, on_exceeded="Hold")
-    assert isinstance(view.budget.amount, Decimal)
+    assert view.budgets == (
+        Budget(amount=Decimal("0.10"), window_seconds=86_400, on_exceeded="Hold"),
+        Budget(amount=Decimal(7), window_seconds=60, on_exceeded="SpotOnly", share="b*"),
+    )
+    assert all(isinstance(budget.amount, Decimal) for budget in view.budgets)
     assert view.spot == SpotFirst(max_wait_seconds=60)
 
 

@@ -16,8 +16,8 @@ _QUEUE = {
     "NamespaceNotAllowed": "submit from a namespace that the queue's spec.namespaceSelector picks, or to another queue",
     "NoEnvironments": "name an environment in spec.computeEnvironments of JobQueue {queue}",
     "MaxRunningJobs": "it starts when a job of the queue ends; spec.maxRunningJobs of JobQueue {queue} may be raised",
-    "BudgetExceeded": "it starts when money comes free; spec.budget.amount of JobQueue {queue} may be raised: "
-    "kubectl get jobqueue {queue} -o yaml",
+    "BudgetExceeded": "it starts when money comes free; the amount in spec.budget or spec.shareBudgets of JobQueue "
+    "{queue} may be raised: kubectl get jobqueue {queue} -o yaml",
     "PolicyNotFound": "create the SchedulingPolicy that JobQueue {queue} names, or take spec.schedulingPolicy out",
     "PolicyInvalid": "mend the SchedulingPolicy that JobQueue {queue} names: kubectl describe schedulingpolicies",
     "ShareRequired": "stop it and submit it with --share",

@@ -1,11 +1,11 @@
-"""Budgets: what a queue has spent and has promised to spend, whether that is enough, and when money comes free.
+"""Budgets: what a queue or a share has spent and promised, whether that is enough, and when money comes free.
 
 Money counts when it is spent: what runs adds to the window second by second, by the price of its part of a node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -32,7 +32,7 @@ _PERIODS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 @dataclass(slots=True)
 class Till:
-    """The money of one queue in one decision; `committed` grows with each pod that is given room."""
+    """The money of one budget in one decision; `committed` grows with each pod that is given room."""
 
     queue: str
     budget: Budget
@@ -44,6 +44,10 @@ class Till:
     def exceeded(self) -> bool:
         """Say whether all is spent or promised."""
         return self.spent + self.committed >= self.budget.amount
+
+    def stops(self, what: str) -> bool:
+        """Say whether all is spent or promised, and this is what happens then."""
+        return self.budget.on_exceeded == what and self.exceeded
 
     def commit(self, store: Store, ask: Ask, capacity_type: str, takes: Taken) -> None:
         """Count what a pod, or all those of a multi-node job, are expected to cost."""
@@ -70,9 +74,19 @@ class Till:
         budget = self.budget
         more = f" and what runs is expected to cost {money(self.committed)} more" if self.committed else ""
         return (
-            f"JobQueue {self.queue!r} has spent {money(self.spent)} of {money(budget.amount)} within "
-            f"{period(budget.window_seconds)}{more}; {self._relief()}raise its spec.budget.amount, or wait"
+            f"{self.owner} has spent {money(self.spent)} of {money(budget.amount)} within "
+            f"{period(budget.window_seconds)}{more}; {self._relief()}raise {self._field}, or wait"
         )
+
+    @property
+    def owner(self) -> str:
+        """Whose money it is, in words."""
+        queue = f"JobQueue {self.queue!r}"
+        return f"share {self.budget.share!r} of {queue}" if self.budget.share else queue
+
+    @property
+    def _field(self) -> str:
+        return "its amount in spec.shareBudgets" if self.budget.share else "its spec.budget.amount"
 
     def _relief(self) -> str:
         end = self.frees_at()
@@ -95,29 +109,36 @@ def period(seconds: int) -> str:
 
 
 def balance(cycle: Cycle) -> None:
-    """Bring up to date what the queues with budgets have spent; have decide called when one is all spent."""
+    """Bring up to date what is spent of all budgets; have decide called when one is all spent."""
     purse, store = cycle.store.purse, cycle.store
     news, purse.news = purse.news, []
-    for queue, spending in purse.spendings.items():
-        if not spending.begun:
-            _begin(cycle, queue, spending)
+    for queue, budgets in purse.budgets.items():
+        for budget in budgets:
+            if not (its := purse.spendings[queue, budget.share]).begun:
+                _begin(cycle, (queue, budget), its)
     for pod in news:
-        if (its := purse.spendings.get(pod.queue)) is not None:
-            _take_in(store, its, pod)
-    for queue, spending in purse.spendings.items():
-        budget = store.queues[queue].budget
-        _move_on(cycle, spending)
-        if budget is not None:
-            till = cycle.tills[queue] = Till(queue, budget, spending, spending.spent(), spending.committed())
-            if (turn := _turns(till)) < inf:
-                cycle.plan.wake_at(max(turn, cycle.now + 0.01))
+        for fund in purse.paying(pod.queue, pod.share):
+            _take_in(store, purse.spendings[fund], pod)
+    for queue, budgets in purse.budgets.items():
+        for budget in budgets:
+            _draw_up(cycle, queue, budget)
 
 
-def _begin(cycle: Cycle, queue: str, spending: Spending) -> None:
+def _draw_up(cycle: Cycle, queue: str, budget: Budget) -> None:
+    fund = queue, budget.share
+    spending = cycle.store.purse.spendings[fund]
+    _move_on(cycle, spending)
+    till = cycle.tills[fund] = Till(queue, budget, spending, spending.spent(), spending.committed())
+    if (turn := _turns(till)) < inf:
+        cycle.plan.wake_at(max(turn, cycle.now + 0.01))
+
+
+def _begin(cycle: Cycle, whose: tuple[str, Budget], spending: Spending) -> None:
     """Begin with the pods that live: where the status left off, or, if there was no budget, from now on."""
+    queue, budget = whose
     spending.begin(cycle.now)
     for pod in cycle.store.pods.values():
-        if pod.queue == queue and pod.job and not pod.final:
+        if pod.queue == queue and pod.job and not pod.final and budget.covers(pod.share):
             _take_in(cycle.store, spending, pod)
 
 
@@ -183,17 +204,18 @@ def _turns(till: Till) -> float:
     return min(leaves, till.spending.at + float(left / unforeseen) + 0.01)
 
 
-def held_by_budget(cycle: Cycle, queue: str) -> Outlook | None:
-    """Say that a queue's money is spent and nothing of it starts."""
-    till = cycle.tills.get(queue)
-    if till is None or till.budget.on_exceeded != "Hold" or not till.exceeded:
-        return None
-    return till.outlook()
+def tills_of(cycle: Cycle, job: Job) -> Iterator[Till]:
+    """Yield the money of which a job spends: its queue's, and that of every budget for its share."""
+    if cycle.tills:
+        for fund in cycle.store.purse.paying(job.spec.queue, job.spec.share or ""):
+            yield cycle.tills[fund]
 
 
-def only_spot(cycle: Cycle, queue: str) -> str:
-    """Say why a queue may use spot environments only, nothing if it may use all."""
-    till = cycle.tills.get(queue)
-    if till is None or till.budget.on_exceeded != "SpotOnly" or not till.exceeded:
-        return ""
-    return till.sentence()
+def held_by_budget(cycle: Cycle, job: Job) -> Outlook | None:
+    """Say that the money of a job's queue or share is spent and nothing of it starts."""
+    return next((till.outlook() for till in tills_of(cycle, job) if till.stops("Hold")), None)
+
+
+def only_spot(cycle: Cycle, job: Job) -> str:
+    """Say why a job may use spot environments only, nothing if it may use all."""
+    return next((till.sentence() for till in tills_of(cycle, job) if till.stops("SpotOnly")), "")

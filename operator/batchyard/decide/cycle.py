@@ -26,6 +26,7 @@ from batchyard.world.views import Attempt, Definition, Job
 if TYPE_CHECKING:
     from batchyard.decide.budget import Till
     from batchyard.decide.tally import Tally
+    from batchyard.world.purse import Fund
 
 FOREVER = float("inf")
 DEFECT_SECONDS = 60.0  # before an object that brought out a defect of ours is looked at again
@@ -180,7 +181,7 @@ class Cycle:
     positions: dict[str, Position] = field(default_factory=dict)  # uid -> place at the front of its queue
     boards: dict[str, Board] = field(default_factory=dict)  # queue with a SchedulingPolicy -> its shares
     running: Counter[str] = field(default_factory=Counter)  # queue -> its pods that live or have room
-    tills: dict[str, Till] = field(default_factory=dict)  # queue with a budget -> its money
+    tills: dict[Fund, Till] = field(default_factory=dict)  # the money of each budget
     stock: Stock = field(default_factory=Stock)  # of consumable resources
     heads: set[str] = field(default_factory=set)  # uids of jobs that wait first in line under a limit of their queue
     claimed: set[str] = field(default_factory=set)  # machines that have work or are about to

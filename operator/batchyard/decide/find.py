@@ -22,6 +22,7 @@ from batchyard.decide.room import Pool, below_limit, best
 from batchyard.decide.scale import LOOK_AHEAD, add, grow
 from batchyard.decide.slots import Slot
 from batchyard.decide.wanted import wanted
+from batchyard.world.purse import Fund
 from batchyard.world.views import Environment
 
 Kind = tuple[Hashable, float]
@@ -61,7 +62,7 @@ class Places:
     pools: dict[str, Pool]
     ahead: list[Ask] = field(default_factory=list)  # asks by rank that come next, as far as anybody looked
     done: int = 0  # so many of these have had their turn
-    hopeless: dict[tuple[str, Kind], Outlook] = field(default_factory=dict)  # by queue
+    hopeless: dict[tuple[Fund, Kind], Outlook] = field(default_factory=dict)  # by whose money it is
     verdicts: dict[tuple[str, Kind], Verdict] = field(default_factory=dict)  # by environment
     heads: dict[str, Reservation] = field(default_factory=dict)  # by environment: of the first that found no room there
     keepers: set[int] = field(default_factory=set)  # the asks that `heads` are of
@@ -85,7 +86,7 @@ def _had_its_turn(ask: Ask) -> bool:
 
 def find(places: Places, ask: Ask) -> Claim | Outlook:
     """Return room for one pod of an ask, or what keeps it waiting."""
-    kind = (ask.job.spec.queue, kind_of(ask))
+    kind = (_purse_of(places, ask), kind_of(ask))
     known = places.hopeless.get(kind)
     if known is not None:
         return known
@@ -96,6 +97,13 @@ def find(places: Places, ask: Ask) -> Claim | Outlook:
     if isinstance(found, Outlook):
         places.hopeless[kind] = found
     return found
+
+
+def _purse_of(places: Places, ask: Ask) -> Fund:
+    """Return the queue of an ask, and its share where shares have money of their own: the same is said to all of it."""
+    spec = ask.job.spec
+    apart = any(budget.share for budget in places.cycle.store.purse.budgets.get(spec.queue, ()))
+    return spec.queue, (spec.share or "") if apart else ""
 
 
 def _try_all(places: Places, ask: Ask, taste: Taste) -> Claim | Outlook:
@@ -128,8 +136,8 @@ def _is_spot(environment: Environment | None) -> bool:
 
 
 def _dear(places: Places, name: str, ask: Ask) -> Verdict | None:
-    """Say that a queue whose budget is spent uses no on-demand environment."""
-    store, why = places.cycle.store, only_spot(places.cycle, ask.job.spec.queue)
+    """Say that a job whose queue or share has spent its budget uses no on-demand environment."""
+    store, why = places.cycle.store, only_spot(places.cycle, ask.job)
     if not why or name not in store.environments or _is_spot(store.environments[name]):
         return None
     return Verdict(name, "BudgetExceeded", have=why)

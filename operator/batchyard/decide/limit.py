@@ -19,4 +19,4 @@ def held_back(cycle: Cycle, ask: Ask) -> Outlook | None:
     if queue.max_running is not None and running >= queue.max_running:
         sentence = f"{running} jobs of queue {queue.name!r} run; its maxRunningJobs is {queue.max_running}"
         return Outlook("MaxRunningJobs", sentence)
-    return held_by_budget(cycle, queue.name) or shortage(cycle, ask)
+    return held_by_budget(cycle, ask.job) or shortage(cycle, ask)

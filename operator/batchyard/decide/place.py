@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchyard.decide.backfill import latest_end
+from batchyard.decide.budget import held_by_budget, tills_of
 from batchyard.decide.checkpoint import claim as claim_of
 from batchyard.decide.checkpoint import resumed_from
 from batchyard.decide.consume import booked, take
@@ -36,8 +37,14 @@ def place(cycle: Cycle, pools: dict[str, Pool]) -> None:
     places = Places(cycle, pools, reclaimed=reclaimed_lately(cycle.store, cycle.now))
     _begin_anew(roster)
     for ask in turns(cycle):
-        if not _serve(places, ask) and cycle.store.queues[ask.job.spec.queue].strategy == "StrictFIFO":
+        if not _serve(places, ask) and _blocks(cycle, ask):
             places.strict.setdefault(ask.job.spec.queue, ask)
+
+
+def _blocks(cycle: Cycle, ask: Ask) -> bool:
+    """Say whether nobody passes an ask that does not start: for money of its share others need not wait."""
+    strict = cycle.store.queues[ask.job.spec.queue].strategy == "StrictFIFO"
+    return strict and held_by_budget(cycle, ask.job) is None
 
 
 def _begin_anew(roster: Roster) -> None:
@@ -107,7 +114,7 @@ def claim(places: Places, ask: Ask, found: Claim) -> None:
     if queue in cycle.boards:
         cycle.boards[queue].held += ask.cpu
     take(cycle, ask)
-    if (till := cycle.tills.get(queue)) is not None:
+    for till in tills_of(cycle, ask.job):
         takes = ((slot.shape, needs.requests) for slot, needs in found.takes(ask))
         till.commit(cycle.store, ask, found.pool.environment.capacity_type, takes)
     cycle.running[ask.job.spec.queue] += 1

@@ -12,7 +12,7 @@ from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.inventory import inventory
 from batchyard.decide.room import Pool
-from batchyard.decide.spend import budget_condition, budget_of
+from batchyard.decide.spend import budget_conditions, budget_of, share_budgets_of
 from batchyard.decide.update import update_of, updating, words
 from batchyard.decide.usage import policy_status, shares_of
 from batchyard.model.labels import FINALIZER
@@ -206,10 +206,11 @@ def _queue(cycle: Cycle, queue: Queue) -> dict[str, Any]:
         "front": _front(cycle, queue.name),
         "shares": shares_of(cycle, queue),
         "budget": budget_of(cycle, queue),
+        "shareBudgets": share_budgets_of(cycle, queue),
         "observedGeneration": queue.generation,
         "conditions": [
             *_valid(cycle, queue, phase in ("Valid", "Held", "Draining"), message),
-            *budget_condition(cycle, queue),
+            *budget_conditions(cycle, queue),
         ],
     }
 

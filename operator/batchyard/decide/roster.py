@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batchyard.decide.cycle import Ask, Standing
 
 _LIVE = (Phase.Starting, Phase.Running)
+WAITS = ("Submitted", "Pending", "Runnable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class Roster:
     running: Counter[str] = field(default_factory=Counter)
     phases: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     shares: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # of unfinished jobs
+    waiting: defaultdict[str, Counter[str]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )  # shares: pods to come
     ages: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # of jobs in line, sorted
     live: set[str] = field(default_factory=set)  # uids of jobs that start or run
     ordering: dict[str, Standing] = field(default_factory=dict)  # those whose pods must be told something
@@ -111,6 +115,7 @@ class Roster:
             self.phases[queue][phase] += change * count
         if job.spec.share and entry.busy:
             self.shares[queue][job.spec.share] += change
+            self.waiting[queue][job.spec.share] += change * sum(entry.phases.get(phase, 0) for phase in WAITS)
         if entry.lined:
             ages = self.ages[queue]
             insort(ages, job.created) if change > 0 else ages.pop(bisect_left(ages, job.created))

@@ -49,7 +49,7 @@ def _pods(cycle: Cycle, ask: Ask) -> Iterator[tuple[Ask, int]]:
         if (number and each is ask) or each.passed or each.sets or count <= 0 or queue.state == "Held":
             continue
         reserves = board is not None and board.policy.reservation
-        if reserves or queue.budget is not None or (effective is not None and effective.consumables):
+        if reserves or queue.budgets or (effective is not None and effective.consumables):
             count = 1 if each is ask else 0
         if queue.max_running is not None:
             count = min(count, queue.max_running - running[name])

@@ -1,4 +1,4 @@
-"""What the queues with a budget may spend and have spent."""
+"""What queues and shares with a budget may spend and have spent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from batchyard.world.store import Store
 def budgets(store: Store) -> Iterable[Family]:
     """Return the families; what was spent is that of the latest decision."""
     amount, spent = gauge(catalogue.BUDGET), gauge(catalogue.BUDGET_SPENT)
-    for name, spending in sorted(store.purse.spendings.items()):
-        queue = store.queues.get(name)
-        if queue is not None and queue.budget is not None:
-            amount.add_metric((name,), float(queue.budget.amount))
-            spent.add_metric((name,), float(spending.spent()))
+    for queue, its in sorted(store.purse.budgets.items()):
+        for budget in its:
+            fund = queue, budget.share
+            amount.add_metric(fund, float(budget.amount))
+            spent.add_metric(fund, float(store.purse.spendings[fund].spent()))
     return [amount, spent]

@@ -11,6 +11,7 @@ from batchyard.decide.price import hourly
 from batchyard.engine.status_jobs import cut
 from batchyard.engine.status_walk import Spent, Survey, why
 from batchyard.model.machine import MachineState
+from batchyard.world.specs import Budget
 from batchyard.world.store import Store
 from batchyard.world.views import Environment, Queue
 
@@ -37,7 +38,8 @@ def queues(store: Store, survey: Survey, now: float) -> list[Row]:
                 {"reason": cut(reason, 80), "jobs": n} for reason, n in reasons[view.name].most_common(_REASONS)
             ],
             "cost": money(survey.spent.get(view.name, Spent())),
-            "budget": _budget(store, view),
+            "budget": next((_budget(store, view.name, each) for each in view.budgets if not each.share), None),
+            "shareBudgets": [_budget(store, view.name, each) for each in view.budgets if each.share],
         }
         for view in views
     ]
@@ -54,16 +56,15 @@ def _queue(view: Queue) -> Row:
     }
 
 
-def _budget(store: Store, view: Queue) -> Row | None:
+def _budget(store: Store, queue: str, budget: Budget) -> Row:
     """Return what may be spent and what is, as of the latest decision."""
-    spending = store.purse.spendings.get(view.name)
-    if view.budget is None or spending is None:
-        return None
+    spending = store.purse.spendings[queue, budget.share]
     return {
-        "amount": f"{view.budget.amount:f}",
+        "share": cut(budget.share, 80),
+        "amount": f"{budget.amount:f}",
         "spent": f"{spending.spent():.6f}",
         "committed": f"{spending.committed():.6f}",
-        "window": period(view.budget.window_seconds),
+        "window": period(budget.window_seconds),
     }
 
 

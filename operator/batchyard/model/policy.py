@@ -61,18 +61,22 @@ Weight = Annotated[
 """How much a share counts: a decimal number, with or without quotes."""
 
 
+ShareEntry = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    obeys(
+        f"self.matches('{_ENTRY}')",
+        "a share's name has letters, digits, ., _ and - only, and may end in * to mean all that begin so",
+        lambda name: re.match(_ENTRY, name) is not None,
+    ),
+]
+"""A share, or with * at the end all that begin so."""
+
+
 class Share(ApiModel):
     """One share, or all whose names begin alike, and its weight."""
 
-    share: Annotated[
-        str,
-        Field(min_length=1, max_length=255),
-        obeys(
-            f"self.matches('{_ENTRY}')",
-            "a share's name has letters, digits, ., _ and - only, and may end in * to mean all that begin so",
-            lambda name: re.match(_ENTRY, name) is not None,
-        ),
-    ] = Field(
+    share: ShareEntry = Field(
         description="The spec.share of the Jobs, or a beginning with * at its end: all shares that begin so count as "
         'one. Example: "team-a" or "team*". AWS: shareIdentifier.'
     )

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from batchyard.model.api import ApiModel, Labels, Money, Name, Rule
 from batchyard.model.obeys import obeys, once
+from batchyard.model.policy import ShareEntry
 
 _LabelText = Annotated[str, Field(max_length=63)]
 
@@ -132,6 +133,27 @@ class Budget(ApiModel):
     )
 
 
+MOST_BUDGETS = 20  # of shares: each has its parts of the window in the status
+
+
+class ShareBudget(Budget):
+    """How much the Jobs of one share, or of all that begin alike, may cost within a time."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.amount.matches('^[0.]*$')",
+            'an amount of spec.shareBudgets must be more than 0; write for example "50.00"',
+            lambda budget: budget.amount > 0,
+            "amount",
+        ),
+    )
+
+    share: ShareEntry = Field(
+        description="The spec.share of the Jobs, or a beginning with * at its end: what all shares that begin so spend "
+        'together. Example: "team-a" or "team*".'
+    )
+
+
 class JobQueueSpec(ApiModel):
     """The queue's place among others, its environments and its limits."""
 
@@ -189,6 +211,16 @@ class JobQueueSpec(ApiModel):
         default=None,
         description="What the queue's Jobs may cost within a time; absent: no limit. Example: "
         '{amount: "50.00", windowSeconds: 86400, onExceeded: Hold}.',
+    )
+    share_budgets: Annotated[
+        tuple[ShareBudget, ...],
+        Field(max_length=MOST_BUDGETS),
+        once("spec.shareBudgets names a share twice; give each share one entry", "share"),
+    ] = Field(
+        default_factory=tuple,
+        description="What Jobs of single shares may cost within a time, up to 20, beside budget: a Job starts when its "
+        'queue and its share have money. Example: [{share: team-a, amount: "20.00"}].',
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["share"]},
     )
     state_time_limits: tuple[StateTimeLimit, ...] = Field(
         default_factory=tuple,

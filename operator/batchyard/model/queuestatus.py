@@ -56,9 +56,9 @@ class SpentPart(ApiModel):
 
 
 class BudgetStatus(ApiModel):
-    """What has been spent of the queue's budget; kept here, so that a restart goes on where it was."""
+    """What has been spent of a budget; kept here, so that a restart goes on where it was."""
 
-    amount: Spent = Field(description="spec.budget.amount, which this was measured by.")
+    amount: Spent = Field(description="The budget's amount, which this was measured by.")
     spent: Spent = Field(
         description="Money spent within the window up to updatedAt, by attempts that ended and those that run."
     )
@@ -80,6 +80,13 @@ class BudgetStatus(ApiModel):
     kept: tuple[SpentPart, ...] = Field(
         default_factory=tuple, max_length=200, description="What was spent when, by parts of the window."
     )
+
+
+class ShareBudgetStatus(BudgetStatus):
+    """What has been spent of one of spec.shareBudgets."""
+
+    share: str = Field(max_length=255, description="Its share, as spec.shareBudgets names it.")
+    exceeded: bool = Field(default=False, description="Whether all of it is spent or committed.")
 
 
 QueuePhase = Literal["Creating", "Updating", "Valid", "Invalid", "Disabled", "Held", "Draining", "Deleting"]
@@ -113,6 +120,12 @@ class JobQueueStatus(ApiModel):
     budget: BudgetStatus | None = Field(
         default=None, description="What has been spent of spec.budget; absent without one."
     )
+    share_budgets: tuple[ShareBudgetStatus, ...] = Field(
+        default_factory=tuple,
+        max_length=20,
+        description="What has been spent of each of spec.shareBudgets.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["share"]},
+    )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."
     )
@@ -120,6 +133,6 @@ class JobQueueStatus(ApiModel):
         default_factory=tuple,
         max_length=16,
         description="Valid: whether the queue exists with at least one environment that can be used. BudgetExceeded: "
-        "whether spec.budget is spent.",
+        "whether spec.budget is spent. ShareBudgetExceeded: whether any of spec.shareBudgets is.",
         json_schema_extra=CONDITIONS_SCHEMA,
     )

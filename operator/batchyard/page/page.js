@@ -66,7 +66,8 @@ function starts(row, at) {
 function budget(told) {
   if (!told) return "";
   const committed = Number(told.committed) ? `, ${money(told.committed)} more expected` : "";
-  return soft(`${money(told.spent)} of ${money(told.amount)} within ${told.window}${committed}`);
+  const whose = told.share ? `share ${told.share}: ` : "";
+  return soft(`${whose}${money(told.spent)} of ${money(told.amount)} within ${told.window}${committed}`);
 }
 
 function where(row) {
@@ -88,7 +89,7 @@ const TABLES = {
       ["Succeeded", (row) => number(row.jobs.succeeded), "n"],
       ["Failed", (row) => number(row.jobs.failed), "n"],
       ["Oldest", (row) => (row.oldestSeconds === null ? "" : span(row.oldestSeconds)), "n"],
-      ["Cost", (row) => [money(row.cost.amount), budget(row.budget)], "n"],
+      ["Cost", (row) => [money(row.cost.amount), budget(row.budget), ...row.shareBudgets.map(budget)], "n"],
       ["First in line", (row) => (row.head ? [job(row.head), " ", chip(row.head.reason), soft(row.head.message)] : [])],
     ],
   },

@@ -33,7 +33,7 @@ LABELS = {
     "consumable": "a ConsumableResource that exists",
     "job_namespace": f"one of the first {SHARES} namespaces whose jobs have cost something; `{OTHERS}` for the rest",
     "part": "of what nodes cost 3: useful, wasted, idle",
-    "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together",
+    "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together; of a budget, as it names them",
     "phase": "the 7 phases of a Job",
     "state": "of nodes 4: launching, ready, draining, failed; of instance types 2: available, unavailable",
     "kind": "of vCPUs 5: min, max, desired, provisioned, used; of consumables 5: total, in_use, consumed, available, "
@@ -137,12 +137,17 @@ PART_COST = Metric(
     "Who had it: attempts that succeeded, others that ended, nobody. With what still runs they add up to the whole.",
     ("environment", "part"),
 )
-BUDGET = Metric("gauge", "batchyard_budget_amount", "spec.budget.amount of a queue that has one.", ("queue",))
+BUDGET = Metric(
+    "gauge",
+    "batchyard_budget_amount",
+    "Money that may be spent within a window: of a queue (spec.budget, share empty), or a share (spec.shareBudgets).",
+    ("queue", "share"),
+)
 BUDGET_SPENT = Metric(
     "gauge",
     "batchyard_budget_spent",
-    "Money that a queue with a budget has spent within its window, by attempts that ended and those that run.",
-    ("queue",),
+    "Money that was spent of a budget within its window, by attempts that ended and those that run.",
+    ("queue", "share"),
 )
 SHARE_USAGE = Metric(
     "gauge",

@@ -208,7 +208,7 @@ def queue(body: Body) -> Queue:
         policy=spec.scheduling_policy or "",
         limits=tuple(TimeLimit(reason=each.reason, max_seconds=each.max_seconds) for each in spec.state_time_limits),
         spot=SpotFirst(**dict(spec.spot)) if spec.spot else None,
-        budget=Budget(**dict(spec.budget)) if spec.budget else None,
+        budgets=tuple(Budget(**dict(each)) for each in (spec.budget, *spec.share_budgets) if each),
     )
 
 

@@ -1,17 +1,19 @@
-"""What queues with a budget have spent: money by when it was spent, kept up pod by pod, and what runs now."""
+"""What queues and shares with a budget have spent: money by when it was spent, pod by pod, and what runs now."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from batchyard.world.money import CENTS, NOTHING, exact, read_amount
 from batchyard.world.parse import rfc3339, seconds
+from batchyard.world.specs import Budget
 from batchyard.world.views import Key, Pod, Queue
 
+Fund = tuple[str, str]  # queue, and the share as its budget names it: empty for the whole queue
 PARTS = 48  # into which a window is cut: money leaves it part by part
 SHORTEST_PART = 10  # seconds
 LATE = 120.0  # seconds after which a pod that has ended is no longer heard of as if it lived
@@ -40,7 +42,7 @@ class Run:
 
 @dataclass(slots=True)
 class Spending:
-    """What one queue has spent: parts of the window by their ends (unix seconds), all of it counted until `at`.
+    """What was spent of one budget: parts of the window by their ends (unix seconds), all of it counted until `at`.
 
     Every sum is kept up as pods come, start and go: nothing here costs more for what has not changed.
     """
@@ -212,37 +214,45 @@ class Spending:
 
 
 class Purse:
-    """The spendings of all queues with a budget, and the pods that decide has yet to price."""
+    """The spendings of all budgets, and the pods that decide has yet to price."""
 
     def __init__(self) -> None:
-        self.spendings: dict[str, Spending] = {}
+        self.spendings: dict[Fund, Spending] = {}
+        self.budgets: dict[str, tuple[Budget, ...]] = {}  # by queue; none: it has no budget
         self.news: list[Pod] = []  # in the order in which they were heard of
-        self._plain: set[str] = set()  # queues without a budget
 
     def __deepcopy__(self, _: object) -> Purse:
         twin = Purse()
-        twin.spendings = {queue: spending.fork() for queue, spending in self.spendings.items()}
-        twin.news, twin._plain = list(self.news), set(self._plain)
+        twin.spendings = {fund: spending.fork() for fund, spending in self.spendings.items()}
+        twin.budgets, twin.news = dict(self.budgets), list(self.news)
         return twin
 
     def hear(self, pod: Pod) -> None:
         """Note a version of a pod of ours: it came, started, ended or is gone."""
-        if pod.job and pod.queue and pod.queue not in self._plain:
+        if pod.job and pod.queue and self.budgets.get(pod.queue) != ():
             self.news.append(pod)
 
+    def paying(self, queue: str, share: str) -> Sequence[Fund]:
+        """Return the funds of which a Job of a queue and share spends; of a queue that was never read, none."""
+        budgets = self.budgets.get(queue, ())
+        return [(queue, budget.share) for budget in budgets if budget.covers(share)] if budgets else ()
+
     def read(self, queue: Queue) -> None:
-        """Take in a queue's budget, and what its status tells where that is newer than what is known."""
+        """Take in a queue's budgets, and what its status tells where that is newer than what is known."""
         if queue.invalid:
-            return  # until it is mended, nothing is known of its budget and nothing forgotten
-        if queue.budget is None:
-            self._plain.add(queue.name)
-            self.spendings.pop(queue.name, None)
-            return
-        self._plain.discard(queue.name)
-        spending = self.spendings.setdefault(queue.name, Spending(queue.budget.window_seconds))
-        if spending.window != queue.budget.window_seconds:
-            spending.resize(queue.budget.window_seconds)
-        told = queue.status.get("budget") or {}
+            return  # until it is mended, nothing is known of its budgets and nothing forgotten
+        kept = {(queue.name, budget.share) for budget in queue.budgets}
+        for fund in [(queue.name, budget.share) for budget in self.budgets.get(queue.name, ())]:
+            if fund not in kept:
+                del self.spendings[fund]
+        self.budgets[queue.name] = queue.budgets
+        for budget in queue.budgets:
+            self._read(queue.name, budget, told_of(queue, budget.share))
+
+    def _read(self, queue: str, budget: Budget, told: dict[str, Any]) -> None:
+        spending = self.spendings.setdefault((queue, budget.share), Spending(budget.window_seconds))
+        if spending.window != budget.window_seconds:
+            spending.resize(budget.window_seconds)
         stamp = seconds(told["updatedAt"]) if told.get("updatedAt") else 0.0
         if stamp > spending.at + 1:  # another operator has gone on
             spending.at, spending.parts = stamp, dict(_parts(told))
@@ -253,7 +263,16 @@ class Purse:
 
     def forget(self, queue: str) -> None:
         """Take in that a queue is gone."""
-        self.spendings.pop(queue, None)
+        for budget in self.budgets.pop(queue, ()):
+            del self.spendings[queue, budget.share]
+
+
+def told_of(queue: Queue, share: str) -> dict[str, Any]:
+    """Return what a queue's status tells of one of its budgets, empty if nothing."""
+    if not share:
+        return queue.status.get("budget") or {}
+    entries = queue.status.get("shareBudgets") or ()
+    return next((entry for entry in entries if entry.get("share") == share), {})
 
 
 def _parts(told: dict[str, Any]) -> Iterator[tuple[int, Decimal]]:
@@ -264,6 +283,6 @@ def _parts(told: dict[str, Any]) -> Iterator[tuple[int, Decimal]]:
 
 
 def kept(spending: Spending) -> list[dict[str, str]]:
-    """Return status.budget.kept: the parts of the window in which something was spent."""
+    """Return `kept` of a budget's status: the parts of the window in which something was spent."""
     found = [(end, max(amount, NOTHING).quantize(CENTS)) for end, amount in sorted(spending.parts.items())]
     return [{"before": rfc3339(end), "amount": format(amount, "f")} for end, amount in found if amount]

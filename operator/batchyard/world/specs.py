@@ -189,8 +189,18 @@ class SpotFirst(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=Fa
 
 
 class Budget(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
-    """`spec.budget` of a queue: how much money within how long, and what happens then."""
+    """`spec.budget` of a queue or one of its `spec.shareBudgets`: how much money within how long, and what then.
+
+    `share` is empty for the whole queue, else a share or a beginning with `*`.
+    """
 
     amount: Decimal
     window_seconds: int
     on_exceeded: str = "Hold"
+    share: str = ""
+
+    def covers(self, share: str) -> bool:
+        """Say whether Jobs of a share, empty for those that name none, spend of it."""
+        if not self.share.endswith("*"):
+            return self.share in ("", share)
+        return bool(share) and share.startswith(self.share[:-1])

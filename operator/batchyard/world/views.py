@@ -237,7 +237,7 @@ class Queue(View, frozen=True, kw_only=True, gc=False):
     policy: str = ""
     limits: tuple[TimeLimit, ...] = ()
     spot: SpotFirst | None = None
-    budget: Budget | None = None
+    budgets: tuple[Budget, ...] = ()  # its own first
     invalid: str = ""
     status: dict[str, Any] = {}
 
