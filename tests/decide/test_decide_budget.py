@@ -14,8 +14,8 @@ from batchyard.model.plan import Launch, Plan, Report, Tell
 from batchyard.model.resources import read
 from batchyard.world.assume import assume_report
 from batchyard.world.parse import rfc3339
-from batchyard.world.purse import PARTS, Spending
 from batchyard.world.specs import Budget
+from batchyard.world.spending import PARTS, Spending
 from batchyard.world.store import Store
 from batchyard.world.views import Queue
 from builders import (

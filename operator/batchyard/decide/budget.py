@@ -20,8 +20,8 @@ from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources
 from batchyard.world.money import NOTHING
 from batchyard.world.parse import rfc3339
-from batchyard.world.purse import Run, Spending
 from batchyard.world.specs import Budget
+from batchyard.world.spending import Run, Spending
 from batchyard.world.store import Store
 from batchyard.world.views import Job, Pod, key
 

@@ -13,7 +13,8 @@ from batchyard.decide.roster import WAITS
 from batchyard.model.plan import Tell
 from batchyard.world.money import NOTHING
 from batchyard.world.parse import rfc3339
-from batchyard.world.purse import kept, told_of
+from batchyard.world.purse import told_of
+from batchyard.world.spending import kept
 from batchyard.world.views import Queue
 
 SHARES = "ShareBudgetExceeded"

@@ -33,7 +33,8 @@ LABELS = {
     "consumable": "a ConsumableResource that exists",
     "job_namespace": f"one of the first {SHARES} namespaces whose jobs have cost something; `{OTHERS}` for the rest",
     "part": "of what nodes cost 3: useful, wasted, idle",
-    "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together; of a budget, as it names them",
+    "share": f"one of the {SHARES} shares of its queue that have used most; `{OTHERS}` for the rest together; "
+    "of a budget, as it names them",
     "phase": "the 7 phases of a Job",
     "state": "of nodes 4: launching, ready, draining, failed; of instance types 2: available, unavailable",
     "kind": "of vCPUs 5: min, max, desired, provisioned, used; of consumables 5: total, in_use, consumed, available, "
