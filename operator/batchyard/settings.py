@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     log_format: str = Field("json", pattern="^(json|console)$", description="json for machines, console for people.")
     stale_seconds: float = Field(90.0, gt=0, description="Age of the last cycle or watch byte at which probes fail.")
     page: bool = Field(True, description="Whether the status page and /v1/status are served; they show all namespaces.")
+    advice: bool = Field(True, description="Whether definitions are told of their pods' size and of their images.")
+    advice_seconds: float = Field(60.0, gt=0, description="Time between looks at what pods use, by the metrics API.")
     docker: bool = Field(True, description="Whether the docker provider may be used.")
     ec2: bool = Field(True, description="Whether the ec2 provider may be used; its AWS credentials are boto3's own.")
 

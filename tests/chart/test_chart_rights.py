@@ -33,6 +33,7 @@ MAY = [
     ("delete", "", "nodes"),
     ("create", "", "events"),
     ("watch", "", "namespaces"),
+    ("list", "metrics.k8s.io", "pods"),
 ]
 MAY_NOT = [
     ("patch", OURS, "jobschedules"),
@@ -61,6 +62,9 @@ MAY_NOT = [
     ("update", "apiextensions.k8s.io", "customresourcedefinitions"),
     ("list", "", "configmaps"),
     ("create", "", "configmaps"),
+    ("list", "metrics.k8s.io", "nodes"),
+    ("get", "", "nodes/proxy"),
+    ("get", "", "nodes/stats"),
 ]
 
 

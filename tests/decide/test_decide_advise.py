@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from batchyard.decide.advise import Image, Use, advise, advise_image, pulled, request, unpinned
+from batchyard.decide.advise import advise, request
+from batchyard.decide.images import Image, advise_image, pulled, unpinned
 from batchyard.model.resources import Resources
+from batchyard.world.sightings import Use
 from builders import C8
 
 MI = 2**20
@@ -75,7 +77,7 @@ def test_tags_that_move(image: str, moves: bool) -> None:
 
 def test_what_is_said_of_an_image() -> None:
     assert advise_image(Image("app:1", 50 * MI, (1.0,), 600.0)) == []
-    large, slow = advise_image(Image("app:1", 3 * 2**30, (4.0, 70.0), 300.0))
+    slow, large = advise_image(Image("app:1", 3 * 2**30, (4.0, 70.0), 300.0))
     assert "3.0 GiB" in large
     assert "70 s to pull" in slow
     assert "names no version" in advise_image(Image("app"))[0]

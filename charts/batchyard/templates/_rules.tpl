@@ -69,6 +69,12 @@
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- if .Values.advice.enabled }}
+# What pods use, where there is a metrics API.
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 {{- end -}}
 
 {{- define "batchyard.rules.own" -}}

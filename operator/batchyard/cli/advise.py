@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +15,17 @@ from batchyard.cli import show
 from batchyard.cli.cluster import Body, Cluster
 from batchyard.cli.errors import Refusal
 from batchyard.cli.flags import DEFINITION, connected, output
+from batchyard.cli.known import Known, lasting
 from batchyard.cli.usage import Name, highest, usage
 from batchyard.cli.words import money
-from batchyard.decide.advise import Image, Suggestion, Use, advise, advise_image, pulled, request
+from batchyard.decide.advise import Suggestion, advise, request
+from batchyard.decide.images import Image, advise_image, canonical, pulled
 from batchyard.model.labels import ENVIRONMENT as OF_ENVIRONMENT
 from batchyard.model.labels import INSTANCE_TYPE, JOB_UID
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources, read, total
 from batchyard.world.parse import shape
+from batchyard.world.sightings import Use
 
 EVERY = 10.0  # seconds between looks; what is measured changes no sooner
 
@@ -36,6 +39,7 @@ class Sight:
     source: str = ""
     prices: dict[str, tuple[Shape, str]] = field(default_factory=dict)  # node -> shape and capacity type
     images: dict[str, Image] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
 
 
 @click.command("advise")
@@ -47,16 +51,22 @@ def command(cluster: Cluster, definition: str | None, seconds: int, form: str | 
     """Compare what pods ask for with what they use, by definition, and suggest better requests.
 
     Looks at the pods that run now, for the time of --watch, and counts the most that was seen of each: choose a time
-    that shows the heaviest part of the work. At least three pods of a definition must run. Uses the metrics API where
-    there is one, else the kubelets of five nodes (that needs the right to get nodes/proxy).
+    that shows the heaviest part of the work. Uses the metrics API where there is one, else the kubelets of five nodes
+    (that needs the right to get nodes/proxy). What the operator has seen of earlier pods, and written in the
+    definition's status, counts too. Of a definition three pods must be known.
     """
-    owners = _owners(cluster)
+    jobs = list(cluster.all(cluster.path("Job")))
+    owners = _owners(jobs)
     sight = _see(cluster, seconds)
+    definitions = {body["metadata"]["name"]: body for body in _seen(cluster, "JobDefinition")}
+    sight.known = Known(definitions, lasting(jobs))
     nodes = _seen(cluster, "/api/v1/nodes")
     sight.prices, sight.images = _prices(cluster, nodes), _images(cluster, sight, nodes)
     grouped: defaultdict[str, list[Name]] = defaultdict(list)
     for name, pod in sight.pods.items():
         grouped[owners.get(pod["metadata"]["labels"][JOB_UID], "(no definition)")].append(name)
+    for name in sight.known.advised() - grouped.keys():
+        grouped[name] = []
     if definition:
         if definition not in grouped:
             cluster.get("JobDefinition", definition)
@@ -75,9 +85,8 @@ def command(cluster: Cluster, definition: str | None, seconds: int, form: str | 
     screen.print(f"\nSeen through {sight.source}.")
 
 
-def _owners(cluster: Cluster) -> dict[str, str]:
+def _owners(jobs: Iterable[Body]) -> dict[str, str]:
     """Return the definition of each job that has one, by the job's uid."""
-    jobs = cluster.all(cluster.path("Job"))
     return {job["metadata"]["uid"]: job["spec"]["definition"]["name"] for job in jobs if job["spec"].get("definition")}
 
 
@@ -126,36 +135,40 @@ def _images(cluster: Cluster, sight: Sight, nodes: Iterable[Body]) -> dict[str, 
         if event.get("reason") == "Pulled" and (one := pulled(event.get("message") or "")):
             pulls[one[0]].append(one[1])
             if one[2] is not None:
-                sizes[one[0]] = one[2]
+                sizes[canonical(one[0])] = one[2]
     for node in nodes:
         for image in (node.get("status") or {}).get("images") or ():
             for name in image.get("names") or ():
-                sizes.setdefault(name, image.get("sizeBytes") or 0)
+                sizes.setdefault(canonical(name), image.get("sizeBytes") or 0)
     names = {each["image"] for pod in sight.pods.values() for each in pod["spec"]["containers"]}
-    return {name: Image(name, sizes.get(name), tuple(pulls[name])) for name in names}
+    return {name: Image(name, sizes.get(canonical(name)), tuple(pulls[name])) for name in names}
 
 
 def _told(name: str, pods: list[Name], sight: Sight) -> dict[str, Any]:
-    bodies = [sight.pods[pod] for pod in pods]
+    bodies, known = [sight.pods[pod] for pod in pods], sight.known
     uses = [_use(sight.pods[pod], sight.most[pod], sight.prices) for pod in pods if pod in sight.most]
-    found = advise(uses)
+    before = known.uses(name)
+    found = advise([*uses, *before])
     own = sorted({each["image"] for pod in bodies for each in pod["spec"]["containers"]})
-    words = [word for image in own for word in advise_image(sight.images[image])]
+    seen = [replace(sight.images[image], lasts=known.lasts.get(name)) for image in own]
+    words = [word for image in seen for word in advise_image(image)] or list(filter(None, [known.images(name)]))
     return {
         "definition": name,
         "pods": len(pods),
-        **_amounts(found),
+        **({"seenBefore": len(before)} if before else {}),
+        **_amounts(found, known.record(name)),
         "advice": [*(found.words if found else ()), *words],
     }
 
 
-def _amounts(found: Suggestion | None) -> dict[str, Any]:
+def _amounts(found: Suggestion | None, record: Mapping[str, Any]) -> dict[str, Any]:
     if found is None:
         return {}
-    saves = {} if found.saves is None else {"savesPerHour": f"{found.saves.quantize(Decimal('0.000001')):f}"}
-    return {
-        "asked": request(found.asked), "used": request(found.most), "suggested": request(found.better), **saves
-    }  # fmt: skip
+    told = {"asked": request(found.asked), "used": request(found.most), "suggested": request(found.better)}
+    saved = None if found.saves is None else f"{found.saves.quantize(Decimal('0.000001')):f}"
+    if saved is None and record.get("suggested") == told["suggested"]:
+        saved = record.get("savesPerHour")  # of the nodes that the operator saw
+    return {**told, **({"savesPerHour": saved} if saved else {})}
 
 
 def _use(pod: Body, used: Resources, known: Mapping[str, tuple[Shape, str]]) -> Use:
@@ -167,5 +180,6 @@ def _use(pod: Body, used: Resources, known: Mapping[str, tuple[Shape, str]]) -> 
 def _row(told: Mapping[str, Any]) -> list[str]:
     cells = [", ".join((told.get(part) or {}).values()) for part in ("asked", "used", "suggested")]
     cells[2] = "as asked" if cells[2] and cells[2] == cells[0] else cells[2] or "too few pods seen"
-    saves = told.get("savesPerHour")
-    return [told["definition"], str(told["pods"]), *cells, money(Decimal(saves)) if saves else ""]
+    saves, before = told.get("savesPerHour"), told.get("seenBefore")
+    pods = f"{told['pods']} and {before} before" if before else str(told["pods"])
+    return [told["definition"], pods, *cells, money(Decimal(saves)) if saves else ""]

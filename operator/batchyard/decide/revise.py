@@ -117,11 +117,13 @@ def verdict(definition: Definition, reason: str, message: str, now: float) -> Re
     """Return the write of a definition's verdict; reason `Accepted` means valid."""
     valid = reason == "Accepted"
     condition = Condition("Valid", valid, reason, message[:2000])
+    known = definition.status.get("conditions") or ()
+    others = [c for c in known if c.get("type") != "Valid"]
     status = {
         "phase": "Valid" if valid else "Invalid",
         "revision": definition.generation,
         "message": None if valid else message[:2000],
         "observedGeneration": definition.generation,
-        "conditions": [condition.written(definition.generation, now, definition.status.get("conditions"))],
+        "conditions": [condition.written(definition.generation, now, known), *others],
     }
     return Report("jobdefinitions", definition.namespace, definition.name, definition.uid, status)

@@ -84,13 +84,14 @@ def _check(hands: Hands, verb: verbs.Check, now: float) -> None:
 
 def checked(hands: Hands, verb: verbs.Check, outcome: Outcome, now: float) -> None:
     """Write the API server's verdict on a definition."""
-    report = hands.answers.verdict(verb, outcome, now)
-    if report is not None:
-        _report(hands, report, now)
+    found = hands.answers.verdict(verb, outcome, now)
+    if found is not None:
+        report(hands, found, now)
         hands.bell.ring()
 
 
-def _report(hands: Hands, verb: verbs.Report, now: float) -> None:
+def report(hands: Hands, verb: verbs.Report, now: float) -> None:
+    """Write a status that is no job's."""
     assume_report(hands.store, verb, now)
     path = batchyard(verb.plural, verb.namespace, verb.name, "status")
     version = {"resourceVersion": verb.version} if verb.version else {}
@@ -113,5 +114,5 @@ _CARRY_OUT: dict[type, Callable[[Hands, Any, float], None]] = {
     verbs.Purge: purge,
     verbs.Submit: submit_job, verbs.Terminate: terminate,
     verbs.Launch: _launch, verbs.Retire: _retire, verbs.Unregister: _unregister, verbs.Keep: _keep,
-    verbs.Bury: bury, verbs.Check: _check, verbs.Report: _report, verbs.Hold: _hold, verbs.Tell: tell,
+    verbs.Bury: bury, verbs.Check: _check, verbs.Report: report, verbs.Hold: _hold, verbs.Tell: tell,
 }  # fmt: skip

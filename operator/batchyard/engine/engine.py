@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from batchyard.engine.advice import Advisor, Sources
 from batchyard.engine.answers import Answers
 from batchyard.engine.apply import apply, unregister
 from batchyard.engine.badge import wear
@@ -19,6 +20,7 @@ from batchyard.engine.explain import Explain
 from batchyard.engine.fleet import Fleet, World
 from batchyard.engine.forecast import Forecast
 from batchyard.engine.hands import Hands
+from batchyard.engine.imagesizes import ImageSizes
 from batchyard.engine.ingest import PARSERS, Ingest
 from batchyard.engine.loop import Loop
 from batchyard.engine.measure import Measure
@@ -26,6 +28,7 @@ from batchyard.engine.providers import builds
 from batchyard.engine.resync import list_kind, resync
 from batchyard.engine.scope import Scope
 from batchyard.engine.serve import Health, Server
+from batchyard.engine.usage import Usage
 from batchyard.engine.watches import watchers
 from batchyard.kube.credentials import Credentials
 from batchyard.kube.lease import Candidate, LeaseMetadata, Terms
@@ -97,6 +100,8 @@ class Engine:
         self._run(self._loop.run())
         self._measure.begin(lambda: self._loop.last_cycle)
         self._run(self._forecast.run())
+        if self._settings.advice:
+            self._run(self._advise())
         self._run(resync(self._session, self.ingest, self._settings.relist_seconds))
         log.info("operator runs", jobs=len(self.store.jobs), nodes=len(self.store.nodes), port=self._server.port)
 
@@ -138,6 +143,11 @@ class Engine:
 
     async def _wear_badge(self) -> None:
         await wear(self._lease_session, LeaseMetadata(self._settings.pod, self._settings.namespace), self._candidate)
+
+    async def _advise(self) -> None:
+        every = self._settings.advice_seconds
+        sources = Sources(Usage(self._session, self.ingest.scope.places, every), ImageSizes(self._session))
+        await Advisor(self._hands, sources, every, self._now).run()
 
     async def _resign(self) -> None:
         await self._candidate.lost.wait()

@@ -9,6 +9,7 @@ APPS = "/apis/apps/v1"
 BATCHYARD = "/apis/batchyard.dev/v1alpha1"
 COORDINATION = "/apis/coordination.k8s.io/v1"
 KARPENTER = "/apis/karpenter.sh/v1"
+METRICS = "/apis/metrics.k8s.io/v1beta1"
 
 
 def collection(group: str, resource: str, namespace: str = "") -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, WithJsonSchema
 
+from batchyard.model.advice import Advice
 from batchyard.model.api import ApiModel, Rule
 from batchyard.model.checkpoint import Checkpoint
 from batchyard.model.condition import CONDITIONS_SCHEMA, Condition
@@ -148,10 +149,16 @@ class JobDefinitionStatus(ApiModel):
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."
     )
+    advice: Advice | None = Field(
+        default=None,
+        description="What Pods of a revision ask for, use, and should ask for; absent until some were seen to their "
+        "end, which needs the metrics API (metrics.k8s.io). The condition RightSized has it in words.",
+    )
     conditions: tuple[Condition, ...] = Field(
         default_factory=tuple,
         max_length=16,
         description="Valid: whether the API server accepts the template's Pod, tried by a dry run, with its own words "
-        "when not.",
+        "when not. RightSized: whether Pods ask for about what they use, and what to ask for when not. ImagesReady: "
+        "False where an image names no version, is large, or Pods wait long for it.",
         json_schema_extra=CONDITIONS_SCHEMA,
     )

@@ -10,6 +10,7 @@ from batchyard.world.jobtables import JobTables
 from batchyard.world.nodetables import NodeTables
 from batchyard.world.outcomes import Outcomes
 from batchyard.world.schedules import Schedule
+from batchyard.world.sightings import Sightings, source
 from batchyard.world.versions import drop, keep, newer_than
 from batchyard.world.views import (
     Consumable,
@@ -39,6 +40,7 @@ class Store(NodeTables, JobTables):
         self.arrived: dict[str, set[str]] = {}  # consumable -> entries of its status.taking whose pods have come to be
         self.definitions: dict[Key, Definition] = {}
         self.revisions: dict[tuple[str, str, int], Revision] = {}  # namespace, uid of the definition, number
+        self.sightings = Sightings()  # what pods of definitions were seen to do, for advice
         self.reported: dict[str, float] = {}  # uid of an environment or queue -> when its status was last written
 
     def apply(self, view: View) -> None:
@@ -93,8 +95,15 @@ class Store(NodeTables, JobTables):
     def _apply_any_pod(self, pod: Pod) -> None:
         self._arrive(pod)
         self.apply_pod(pod)
+        if pod.final and pod.job:
+            self._hear_end(pod)
         if not pod.job:
             self.learn_overhead(pod.node)
+
+    def _hear_end(self, pod: Pod) -> None:
+        definition = source(self.jobs.get(pod.job), self.definitions, pod)
+        if definition is not None:
+            self.sightings.hear(definition, pod)
 
     def _apply_consumable(self, view: Consumable) -> None:
         """Nothing concluded of a job rests on a consumable, so that nothing is forgotten."""
@@ -124,7 +133,7 @@ class Store(NodeTables, JobTables):
         if old is not None and old.uid == view.uid and old.generation < view.generation:
             self._pin(old)
         changed = keep(self.definitions, key(view), view)
-        if changed or old is None or old.status.get("conditions") != view.status.get("conditions"):
+        if changed or old is None or _verdict(old) != _verdict(view):
             self._revisit(view)
 
     def _pin(self, definition: Definition) -> None:
@@ -150,6 +159,7 @@ class Store(NodeTables, JobTables):
 
     def _remove_definition(self, view: Definition) -> None:
         if drop(self.definitions, key(view), view):
+            self.sightings.forget(key(view))
             self._revisit(view)
 
     def _apply_revision(self, view: Revision) -> None:
@@ -159,6 +169,11 @@ class Store(NodeTables, JobTables):
     def _remove_revision(self, view: Revision) -> None:
         if drop(self.revisions, (view.namespace, view.definition_uid, view.number), view):
             self._revisit(view)
+
+
+def _verdict(definition: Definition) -> Any:
+    """Return the condition that jobs are held to; the others are advice."""
+    return next((c for c in definition.status.get("conditions") or () if c.get("type") == "Valid"), None)
 
 
 @dataclass(frozen=True, slots=True)
