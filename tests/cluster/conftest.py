@@ -47,7 +47,8 @@ def api() -> Api:
 def lab(api: Api, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Everything shared; afterwards nothing may be left and nothing may have been complained about."""
     folder = tmp_path_factory.mktemp("operator")
-    operator = Operator(operator_kubeconfig(folder / "kubeconfig"), folder / "operator.log")
+    settings = {"BATCHYARD_ADVICE_SECONDS": "1"}
+    operator = Operator(operator_kubeconfig(folder / "kubeconfig"), folder / "operator.log", settings)
     request.config.stash[_LOG] = operator.log
     sweep(api)
     recorder = Recorder(api)
