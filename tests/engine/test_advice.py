@@ -47,8 +47,8 @@ class Desk:
         bell = Bell()
         hands = Hands(known, bell, self.writer, cast(Fleet, None), Answers(known, bell, session), "batchyard-system")
         self.usage = Usage(session, ("",), 60.0, lambda: self.at)
-        sources = Sources(self.usage, ImageSizes(session))
-        self.advisor = Advisor(hands, sources, 60.0, lambda: NOW, lambda: self.at)
+        sources = Sources(self.usage, ImageSizes(session), lambda: NOW)
+        self.advisor = Advisor(hands, sources, 60.0, lambda: self.at)
 
     async def look(self, after: float = 60.0) -> None:
         self.at += after

@@ -8,6 +8,7 @@ import pytest
 
 from batchyard.model.resources import Resources
 from batchyard.world.sightings import PODS, Sightings, Stay, Use, on_record, source, stay
+from batchyard.world.snapshot import fork
 from batchyard.world.views import Container, Definition, Key, Pod
 from builders import NOW, definition, exited, job, newer, pod, store, succeeded, template
 
@@ -62,6 +63,21 @@ def test_a_new_revision_begins_anew_and_a_definition_that_is_gone_leaves_nothing
     assert list(known.sightings[RENDER].stays) == ["uid-a-3"]
     known.remove(definition(generation=2))
     assert (dict(known.sightings), known.sightings.fresh) == ({}, set())
+
+
+def test_one_that_was_made_anew_under_its_name_begins_anew() -> None:
+    known = store(definition(), job("a", definition={"name": "render"}), succeeded("a", revision=1))
+    known.apply(newer(definition(), uid="uid-another"))
+    assert dict(known.sightings) == {}
+
+
+def test_what_ends_in_a_replay_has_not_been_seen() -> None:
+    known = store(definition(), job("a", definition={"name": "render"}), succeeded("a", revision=1))
+    known.sightings.fresh.clear()
+    twin = fork(known, [])
+    twin.apply(succeeded("a", attempt=2, revision=1))
+    assert list(twin.sightings[RENDER].stays) == ["uid-a-2"]
+    assert (list(known.sightings[RENDER].stays), known.sightings.fresh) == (["uid-a-1"], set())
 
 
 def test_a_restart_begins_with_what_is_on_record() -> None:

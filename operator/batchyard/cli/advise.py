@@ -151,13 +151,14 @@ def _told(name: str, pods: list[Name], sight: Sight) -> dict[str, Any]:
     found = advise([*uses, *before])
     own = sorted({each["image"] for pod in bodies for each in pod["spec"]["containers"]})
     seen = [replace(sight.images[image], lasts=known.lasts.get(name)) for image in own]
-    words = [word for image in seen for word in advise_image(image)] or list(filter(None, [known.images(name)]))
+    told = known.images(name)
+    words = [word for image in seen for word in advise_image(image) if word not in told]
     return {
         "definition": name,
         "pods": len(pods),
         **({"seenBefore": len(before)} if before else {}),
         **_amounts(found, known.record(name)),
-        "advice": [*(found.words if found else ()), *words],
+        "advice": [*(found.words if found else ()), *words, *filter(None, [told])],
     }
 
 

@@ -39,24 +39,17 @@ class Sources:
 
     usage: Usage
     sizes: ImageSizes
+    now: Callable[[], float]  # the API server's time
 
 
 class Advisor:
-    """Looks for ever; `now` is the API server's time, `clock` our own."""
+    """Looks every so many seconds, for ever."""
 
-    def __init__(
-        self,
-        hands: Hands,
-        sources: Sources,
-        every: float,
-        now: Callable[[], float],
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, hands: Hands, sources: Sources, every: float, clock: Callable[[], float] = monotonic) -> None:
         self._hands = hands
         self._store = hands.store
         self._sources = sources
         self._every = every
-        self._now = now
         self._clock = clock
         self._looked: dict[str, int] = {}  # uid of a definition -> the generation that was looked at
         self._written: dict[str, float] = {}  # the same -> when
@@ -139,10 +132,10 @@ class Advisor:
         self._store.sightings.fresh.discard(key(definition))
         self._looked[definition.uid] = definition.generation
         try:
-            found = advice(definition, self._seen(definition), self._sources.sizes, self._now())
+            found = advice(definition, self._seen(definition), self._sources.sizes, self._sources.now())
         except Exception:  # a defect of ours, in what nothing depends on
             log.exception("defect: no advice on a definition", definition="/".join(key(definition)))
             return
         if found is not None:
             self._written[definition.uid] = self._clock()
-            report(self._hands, found, self._now())
+            report(self._hands, found, self._sources.now())

@@ -146,8 +146,8 @@ class Engine:
 
     async def _advise(self) -> None:
         every = self._settings.advice_seconds
-        sources = Sources(Usage(self._session, self.ingest.scope.places, every), ImageSizes(self._session))
-        await Advisor(self._hands, sources, every, self._now).run()
+        usage = Usage(self._session, self.ingest.scope.places, every)
+        await Advisor(self._hands, Sources(usage, ImageSizes(self._session), self._now), every).run()
 
     async def _resign(self) -> None:
         await self._candidate.lost.wait()

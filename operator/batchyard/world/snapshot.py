@@ -9,18 +9,23 @@ from typing import Any
 
 from batchyard.world.expiries import Expiries
 from batchyard.world.memo import Memo
+from batchyard.world.sightings import Sightings
 from batchyard.world.store import Store
 
 
 def fork(store: Store, jobs: Iterable[str]) -> Store:
     """Return a store in which of all unfinished jobs only these are left, and those with live pods.
 
-    Views are immutable and shared; tables are copied, two levels deep. What decide concluded is not taken along.
+    Views are immutable and shared; tables are copied, two levels deep. What decide concluded is not taken along, nor
+    what was seen of pods: what ends in a play has not been seen.
     """
     twin = copy(store)
-    vars(twin).update(memo=Memo(), expiries=Expiries(), histories=store.histories.fork())
+    own: dict[str, Any] = {
+        "memo": Memo(), "expiries": Expiries(), "histories": store.histories.fork(), "sightings": Sightings(),
+    }  # fmt: skip
+    vars(twin).update(own)
     for name, value in vars(store).items():
-        if name not in ("memo", "expiries", "histories"):
+        if name not in own:
             setattr(twin, name, _table(value))
     live = {pod.job for pods in store.live_on.values() for pod in pods.values()}
     live |= {pod.job for pod in store.unbound.values()}

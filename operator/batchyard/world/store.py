@@ -132,6 +132,8 @@ class Store(NodeTables, JobTables):
         old = self.definitions.get(key(view))
         if old is not None and old.uid == view.uid and old.generation < view.generation:
             self._pin(old)
+        if old is not None and old.uid != view.uid:
+            self.sightings.forget(key(view))
         changed = keep(self.definitions, key(view), view)
         if changed or old is None or _verdict(old) != _verdict(view):
             self._revisit(view)
