@@ -183,6 +183,19 @@ def test_advice_on_a_definition_that_is_not_there_says_so(world: World) -> None:
     assert "JobDefinition 'no-such'" in world.refused("advise", "no-such")
 
 
+def test_what_the_operator_saw_of_earlier_pods_is_advice_without_a_pod(world: World) -> None:
+    suggested = {"cpu": "150m", "memory": "64Mi"}
+    record = {"revision": 1, "pods": 3, "asked": {"cpu": "1", "memory": "1Gi"}, "used": {"cpu": "100m", "memory": "50Mi"},
+              "suggested": suggested, "savesPerHour": "0.85"}  # fmt: skip
+    images = {"type": "ImagesReady", "status": "False", "observedGeneration": 1, "message": "image x names no version"}
+    world.make("JobDefinition", "sized", {"template": POD}, {"advice": record, "conditions": [images]})
+    (told,) = yaml.safe_load(world.run("advise", "sized", "-o", "yaml").stdout)["items"]
+    assert (told["pods"], told["seenBefore"], told["savesPerHour"]) == (0, 3, "0.85")
+    assert told["suggested"] == suggested
+    assert told["advice"][-1] == "image x names no version"
+    assert "0 and 3 before" in world.run("advise").stdout
+
+
 def test_cost_of_environments_adds_up(world: World) -> None:
     dear, cheap = (f"{world.namespace}-{name}" for name in ("dear", "cheap"))
     parts = {"useful": "1.5", "wasted": "0.25", "running": "0", "idle": "0.75", "since": "2027-01-15T08:00:00Z"}

@@ -61,7 +61,8 @@ def _turned(definition: Definition, condition: Condition | None) -> bool:
 
 
 def _known(definition: Definition, type_: str) -> Json:
-    return next((c for c in definition.status.get("conditions") or () if c.get("type") == type_), {})
+    found: Json = next((c for c in definition.status.get("conditions") or () if c.get("type") == type_), {})
+    return found
 
 
 def _merged(definition: Definition, told: list[Condition], now: float) -> list[Json]:

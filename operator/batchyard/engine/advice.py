@@ -7,7 +7,7 @@ definition lives; at most a write of a definition in ten minutes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from random import random
@@ -74,7 +74,7 @@ class Advisor:
                 await asyncio.sleep(0)
 
     async def _see(self) -> None:
-        if not any(True for _ in self._living()):
+        if not self._anything_lives():
             return
         used = iter((await self._sources.usage.now()).items())
         while some := list(islice(used, SLICE)):
@@ -82,10 +82,9 @@ class Advisor:
                 self._use(self._store.pods.get(where), amounts)
             await asyncio.sleep(0)
 
-    def _living(self) -> Iterator[Pod]:
-        """Yield live pods that are made from definitions; who asks for one seldom looks at many."""
-        pods = (pod for pods in self._store.live_on.values() for pod in pods.values() if pod.job)
-        return (pod for pod in pods if self._source(pod) is not None)
+    def _anything_lives(self) -> bool:
+        live = self._store.live_on.values()
+        return any(pod.job and self._source(pod) is not None for pods in live for pod in pods.values())
 
     def _source(self, pod: Pod) -> Definition | None:
         return source(self._store.jobs.get(pod.job), self._store.definitions, pod)
