@@ -185,8 +185,12 @@ def test_advice_on_a_definition_that_is_not_there_says_so(world: World) -> None:
 
 def test_what_the_operator_saw_of_earlier_pods_is_advice_without_a_pod(world: World) -> None:
     suggested = {"cpu": "150m", "memory": "64Mi"}
-    record = {"revision": 1, "pods": 3, "asked": {"cpu": "1", "memory": "1Gi"}, "used": {"cpu": "100m", "memory": "50Mi"},
-              "suggested": suggested, "savesPerHour": "0.85"}  # fmt: skip
+    amounts = {
+        "asked": {"cpu": "1", "memory": "1Gi"},
+        "used": {"cpu": "100m", "memory": "50Mi"},
+        "suggested": suggested,
+    }
+    record = {"revision": 1, "pods": 3, **amounts, "savesPerHour": "0.85"}
     images = {"type": "ImagesReady", "status": "False", "observedGeneration": 1, "message": "image x names no version"}
     world.make("JobDefinition", "sized", {"template": POD}, {"advice": record, "conditions": [images]})
     (told,) = yaml.safe_load(world.run("advise", "sized", "-o", "yaml").stdout)["items"]

@@ -99,6 +99,15 @@ def test_a_verdict_is_written_once_and_again_when_it_turns() -> None:
     assert (turned["status"], turned["lastTransitionTime"]) == ("True", "2027-01-15T08:01:00Z")
 
 
+def test_a_record_that_somebody_has_spoilt_is_written_anew() -> None:
+    what = pinned()
+    what = after(what, advice(what, seen(*[(100, 50)] * 3), {}, NOW))
+    spoilt = {**what.status["advice"], "suggested": {"cpu": "much", "memory": "64Mi"}}
+    again = advice(newer(what, status={**what.status, "advice": spoilt}), seen(*[(100, 50)] * 3), {}, NOW)
+    assert again is not None
+    assert again.status["advice"]["suggested"]["cpu"] == "150m"
+
+
 def test_a_condition_that_was_lost_is_written_again() -> None:
     what = pinned()
     what = after(what, advice(what, seen(*[(100, 50)] * 3), {}, NOW))

@@ -65,8 +65,8 @@ def command(cluster: Cluster, definition: str | None, seconds: int, form: str | 
     grouped: defaultdict[str, list[Name]] = defaultdict(list)
     for name, pod in sight.pods.items():
         grouped[owners.get(pod["metadata"]["labels"][JOB_UID], "(no definition)")].append(name)
-    for name in sight.known.advised() - grouped.keys():
-        grouped[name] = []
+    for told_of in sight.known.advised() - grouped.keys():
+        grouped[told_of] = []
     if definition:
         if definition not in grouped:
             cluster.get("JobDefinition", definition)

@@ -103,15 +103,19 @@ def _money(amount: Decimal | None) -> str | None:
 
 
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Say whether what is on record is of another revision, suggests something else, or counts other few pods."""
     if not new:
         return False
     if old.get("revision") != new["revision"]:
         return True
     if not (old.get("suggested") and new["suggested"]):
-        return old.get("pods") != new["pods"]
-    if (_as_asked(old), _as_asked(new)) in ((True, False), (False, True)):
+        return bool(old.get("pods") != new["pods"])
+    if _as_asked(old) is not _as_asked(new):
         return True
-    before, after = (read(record["suggested"]) for record in (old, new))
+    try:
+        before, after = (read(record["suggested"]) for record in (old, new))
+    except (AttributeError, ValueError):
+        return True  # somebody else has written what is no amount
     pairs = ((before.cpu, after.cpu), (before.memory, after.memory))
     return any(abs(one - other) >= MOVED * max(one, 1) for one, other in pairs)
 
