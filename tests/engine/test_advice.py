@@ -182,6 +182,18 @@ async def test_one_that_fails_is_named_once(stub: Stub, session: Session, broken
     assert line["log_level"] == "warning"
 
 
+@pytest.mark.parametrize(
+    ("cpu", "memory", "read"),
+    [("1n", "1Ki", (1, 1024)), ("250m", "3Mi", (250, 3 * 2**20)), ("2", "4096", (2000, 4096)), ("0", "0", (0, 0))],
+)
+async def test_amounts_as_any_server_may_write_them(
+    stub: Stub, session: Session, cpu: str, memory: str, read: tuple[int, int]
+) -> None:
+    stub.then(listing(0, metrics("a-1", cpu, memory)))
+    (found,) = (await Usage(session, ("",), 60.0).now()).values()
+    assert (found.cpu, found.memory) == read
+
+
 async def test_in_some_namespaces_each_is_asked(stub: Stub, session: Session) -> None:
     stub.default = listing(0)
     assert await Usage(session, ("one", "two"), 60.0).now() == {}

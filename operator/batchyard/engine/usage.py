@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -16,6 +17,8 @@ from batchyard.world.views import Key
 
 log = structlog.get_logger(__name__)
 
+SLICE = 500  # pods that are read before others have their turn
+_NANO = 1_000_000  # nanocores in a millicore
 ABSENT = 5.0  # times the pause between looks, after one that failed
 _NONE = (404, 503)  # no such API; one whose server is not there
 
@@ -60,7 +63,7 @@ class Usage:
             return {}
         try:
             found = [item for place in self._places for item in await self._ask(place)]
-            used = {Key(each.metadata.namespace, each.metadata.name): _total(each) for each in found}
+            used = await _added_up(found)
         except (ApiError, UnreachableError, msgspec.DecodeError, ValueError) as error:
             self._failed(error)
             return {}
@@ -92,6 +95,28 @@ class Usage:
             log.info("no metrics API: no advice on requests")
 
 
-def _total(pod: _PodMetrics) -> Resources:
-    used = [each.usage for each in pod.containers or ()]
-    return Resources(cpu=sum(millicores(each.cpu) for each in used), memory=sum(whole(each.memory) for each in used))
+async def _added_up(found: Sequence[_PodMetrics]) -> dict[Key, Resources]:
+    used = {}
+    for count, pod in enumerate(found, start=1):
+        amounts = [each.usage for each in pod.containers or ()]
+        total = Resources(
+            cpu=sum(_cpu(each.cpu) for each in amounts), memory=sum(_bytes(each.memory) for each in amounts)
+        )
+        used[Key(pod.metadata.namespace, pod.metadata.name)] = total
+        if not count % SLICE:
+            await asyncio.sleep(0)
+    return used
+
+
+# What metrics-server writes is read by itself: no two amounts are alike, and they would push out of the memory for
+# quantities those that all pods have.
+def _cpu(amount: str | int) -> int:
+    if isinstance(amount, str) and amount.endswith("n") and amount[:-1].isdecimal():
+        return -(-int(amount[:-1]) // _NANO)
+    return millicores(amount)
+
+
+def _bytes(amount: str | int) -> int:
+    if isinstance(amount, str) and amount.endswith("Ki") and amount[:-2].isdecimal():
+        return int(amount[:-2]) * 1024
+    return whole(amount)

@@ -106,8 +106,11 @@ class Sightings(OrderedDict[Key, Sighting]):
     def see(self, definition: Definition, pod: Pod, use: Use) -> None:
         """Take in what a pod that lives uses now."""
         live = self.of(definition, use.asked).live
-        known = live.get(pod.uid)
-        live[pod.uid] = key(pod), replace(use, used=use.used.largest(known[1].used)) if known else use
+        known, used = live.get(pod.uid), use.used
+        if known is None:
+            live[pod.uid] = key(pod), use
+        elif used.cpu > known[1].used.cpu or used.memory > known[1].used.memory:
+            live[pod.uid] = known[0], replace(use, used=used.largest(known[1].used))
 
     def settle(self, pods: Mapping[Key, Pod]) -> None:
         """Count those that were seen until they ended: of what still runs nobody knows what it will use."""
