@@ -130,6 +130,13 @@ def test_how_long_a_pod_waited_and_ran() -> None:
     assert stay(newer(ended, containers=())) is None
 
 
+def test_a_job_with_a_checkpoint_of_its_own_has_waited_nobody_knows_for_what() -> None:
+    late = succeeded("a", revision=1, acknowledged=NOW - 60)  # it began to run 50 s later
+    for spec, waited in (({}, 50.0), ({"checkpoint": {"claimName": "results"}}, 0.0)):
+        known = store(definition(), job("a", definition={"name": "render"}, **spec), late)
+        assert known.sightings[RENDER].stays["uid-a-1"] == Stay("n1", waited, 10.0)
+
+
 def test_one_that_was_killed_for_want_of_memory_says_what_it_had() -> None:
     killed = exited(137, NOW, reason="OOMKilled")
     found = stay(succeeded("a", containers=(killed,)))

@@ -189,5 +189,5 @@ def images_of(blueprint: Blueprint) -> list[str]:
 
 def _has_claims(blueprint: Blueprint) -> bool:
     volumes = (blueprint.template.get("spec") or {}).get("volumes") or ()
-    claimed = any("persistentVolumeClaim" in volume or "ephemeral" in volume for volume in volumes)
+    claimed = any(kind in volume for volume in volumes for kind in ("persistentVolumeClaim", "ephemeral", "csi"))
     return claimed or blueprint.checkpoint is not None

@@ -121,10 +121,11 @@ class Sightings(OrderedDict[Key, Sighting]):
             if over:
                 self.fresh.add(where)
 
-    def hear(self, definition: Definition, pod: Pod) -> None:
-        """Take in that a pod has ended."""
+    def hear(self, definition: Definition, pod: Pod, *, claims: bool = False) -> None:
+        """Take in that a pod has ended; one whose job has volume claims of its own has waited nobody knows for what."""
         found = stay(pod)
         if found is not None:
+            found = replace(found, waited=0.0) if claims else found
             _keep(self.of(definition, pod.requests).stays, pod.uid, found)
             self.fresh.add(key(definition))
 

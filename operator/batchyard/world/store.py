@@ -101,9 +101,10 @@ class Store(NodeTables, JobTables):
             self.learn_overhead(pod.node)
 
     def _hear_end(self, pod: Pod) -> None:
-        definition = source(self.jobs.get(pod.job), self.definitions, pod)
-        if definition is not None:
-            self.sightings.hear(definition, pod)
+        job = self.jobs.get(pod.job)
+        definition = source(job, self.definitions, pod)
+        if job is not None and definition is not None:
+            self.sightings.hear(definition, pod, claims=job.spec.checkpoint is not None)
 
     def _apply_consumable(self, view: Consumable) -> None:
         """Nothing concluded of a job rests on a consumable, so that nothing is forgotten."""
