@@ -5,7 +5,7 @@ from typing import Any
 SHAPE = {"name": "c8", "cpu": 8, "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
 CLASS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
 _LATER = "is not available in this version of Batchyard; "
-_EC2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
+EC2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
 BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", None, "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}"),
     ("provider", {}, "spec.provider names exactly one provider; write for example provider: {docker: {}}"),
@@ -14,15 +14,15 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", {"docker": {}, "karpenter": {"nodeClassRef": CLASS}}, "spec.provider names exactly one provider"),
     ("provider", {"clusterAPI": {}}, f"spec.provider.clusterAPI {_LATER}use provider.docker"),
     ("provider", {"ec2": {"region": "r"}}, "spec.provider.ec2.launchTemplate: Required value"),
-    ("provider", {"ec2": _EC2, "docker": {}}, "spec.provider names exactly one provider"),
+    ("provider", {"ec2": EC2, "docker": {}}, "spec.provider names exactly one provider"),
     (
         "provider",
-        {"ec2": {**_EC2, "launchTemplate": {"id": "lt-1", "name": "node"}}},
+        {"ec2": {**EC2, "launchTemplate": {"id": "lt-1", "name": "node"}}},
         "launchTemplate names a template by exactly one of id and name",
     ),
     (
         "provider",
-        {"ec2": {**_EC2, "launchTemplate": {}}},
+        {"ec2": {**EC2, "launchTemplate": {}}},
         "launchTemplate names a template by exactly one of id and name",
     ),
     ("type", "Unmanaged", "spec.provider is for Managed environments; leave it out"),
@@ -38,7 +38,12 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("instanceTypes.0.cpu", 0, "instanceTypes[0].cpu: Invalid value: 0: this is not a Kubernetes quantity above 0"),
     ("instanceTypes.0.cpu", "0.0", "this is not a Kubernetes quantity above 0; write for example 4"),
     ("instanceTypes.0.memory", "-1Gi", "this is not a Kubernetes quantity above 0; write for example 4"),
-    ("instanceTypes.0.memory", None, "instanceTypes[0].memory: Required value"),
+    ("instanceTypes.0.memory", None, "cpu and memory of an instance type belong together; write both, or neither"),
+    (
+        "instanceTypes.0",
+        {"name": "m7i.large"},
+        "spec.instanceTypes has an entry without cpu and memory, which only provider ec2 can look up; write them",
+    ),
     ("instanceTypes.0.extended", {"nvidia.com/gpu": "x"}, "this is not a Kubernetes quantity above 0"),
     ("instanceTypes.0.pricePerHour", 0.34, 'pricePerHour in body must be of type string: "number"'),
     ("instanceTypes.0.pricePerHour", "-1", 'pricePerHour: Invalid value: "-1": this is not a decimal number in quotes'),

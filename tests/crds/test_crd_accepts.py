@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from crd_environments import CLASS
+from crd_environments import CLASS, EC2, SHAPE
 from crd_server import Server
 from specs import GOOD, JOB_OF_DEFINITION, UNMANAGED
 
@@ -82,6 +82,10 @@ def test_an_environment_gets_its_defaults(server: Server) -> None:
         (JOB, JOB_OF_DEFINITION),
         (COMPUTE_ENVIRONMENT, UNMANAGED),
         (COMPUTE_ENVIRONMENT, {**GOOD[COMPUTE_ENVIRONMENT], "provider": {"karpenter": {"nodeClassRef": CLASS}}}),
+        (
+            COMPUTE_ENVIRONMENT,
+            {**GOOD[COMPUTE_ENVIRONMENT], "instanceTypes": [{"name": "m7i.large"}, SHAPE], "provider": {"ec2": EC2}},
+        ),
         (JOB_QUEUE, {**GOOD[JOB_QUEUE], "namespaceSelector": {"matchLabels": {"a": "b"}}, "maxRunningJobs": 3}),
         (JOB, {**GOOD[JOB], "stop": {"mode": "Cancel", "reason": "x" * 1024}}),
     ],

@@ -95,6 +95,7 @@ NETWORK: dict[str, st.SearchStrategy[Any]] = {
     "list": st.sampled_from(KINDS),
     "slow": st.sampled_from([0, 1, 2, 10**9]),
 }
+MARKET: dict[str, st.SearchStrategy[Any]] = {"trade": st.sampled_from([0.5, 0.9, 0.995, 1.005, 1.3, 3.0])}
 
 
 def histories(*sources: dict[str, st.SearchStrategy[Any]], most: int = 15) -> st.SearchStrategy[list[Any]]:
@@ -195,6 +196,7 @@ def _set(name: str) -> Callable[[Simulation, int], None]:
 
 
 _HAPPEN: dict[str, Callable[..., None]] = {
+    "trade": lambda simulation, factor: simulation.trade(factor),
     "stop": _stop,
     "stop children": _stop_children,
     "widen": _widen,

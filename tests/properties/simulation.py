@@ -216,6 +216,9 @@ class Simulation:
                 self.disturbed = True
                 self.world.put(msgspec.structs.replace(node, taints=(*node.taints, Taint(INTERRUPTED))))
 
+    def trade(self, factor: float) -> None:
+        """Let prices move: here they stand in the spec."""
+
     # The operator's life
 
     def restart(self) -> None:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from histories import NATURE, NETWORK, USERS, histories, live
+from histories import MARKET, NATURE, NETWORK, USERS, histories, live
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from invoice import invoice, told
 from simulation import JobSpec, Simulation
 
+from batchyard.model.machine import Shape
+from batchyard.model.offer import Entry, Offer, Quotation
 from batchyard.model.plan import Plan
 from batchyard.world.bill import Bill
+from batchyard.world.views import Environment
+from builders import C2, C8
 
 EXAMPLES = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 5
 PEOPLE = {name: USERS[name] for name in ("submit", "stop", "widen", "delete job", "licences", "order of queues")}
@@ -28,6 +33,35 @@ class Audited(Simulation):
         for bill in self.operator.store.bills.of.values():
             audit(bill)
         return plan
+
+
+class Traded(Audited):
+    """A simulation in which the provider knows sizes and prices, and the prices move."""
+
+    price = 0.1  # of an hour of the smaller shape
+
+    def make_environment(self, name: str, kind: str, limit: int) -> None:
+        super().make_environment(name, kind, limit)
+        entries = tuple(Entry(shape.name, None, shape.resources.pods) for shape in (C2, C8))
+        self.change(Environment, name, shapes=(), entries=entries)
+
+    def restart(self) -> None:
+        """Begin anew with what the status tells, unless nobody has told it anything yet."""
+        super().restart()
+        if not all(view.shapes for view in self.operator.store.environments.values()):
+            self.trade(1)
+
+    def trade(self, factor: float) -> None:
+        """Have another price, and the provider tell it."""
+        self.price = min(max(self.price * factor, 0.001), 10)
+        store = self.operator.store
+        for view in list(store.environments.values()):
+            offers = (self._offer(C2, 1), self._offer(C8, 3.7))
+            store.quote(view, Quotation(offers), self.world.now)
+
+    def _offer(self, shape: Shape, times: float) -> Offer:
+        full = f"{self.price * times:.6f}"
+        return Offer(shape.name, shape.resources, "", full, f"{float(full) / 3:.6f}")
 
 
 def audit(bill: Bill) -> None:
@@ -74,7 +108,17 @@ def settle(simulation: Simulation) -> None:
 @settings(max_examples=EXAMPLES)
 @given(histories(PEOPLE, NATURE))
 def test_all_parts_add_up_to_what_the_nodes_cost(history: list[Any]) -> None:
-    simulation = Audited()
+    check(Audited(), history)
+
+
+@settings(max_examples=EXAMPLES)
+@given(histories(PEOPLE, NATURE, MARKET))
+def test_they_do_while_prices_move_and_each_machine_costs_what_it_did_at_its_launch(history: list[Any]) -> None:
+    check(Traded(), history)
+
+
+def check(simulation: Simulation, history: list[Any]) -> None:
+    """Let a history happen and all come to its end; compare what is told with the world's own log."""
     live(simulation, mixed(history))
     settle(simulation)
     for name in ("spot", "od"):
@@ -90,9 +134,14 @@ def test_all_parts_add_up_to_what_the_nodes_cost(history: list[Any]) -> None:
 
 
 @settings(max_examples=EXAMPLES)
-@given(histories(PEOPLE, NATURE, {name: NETWORK[name] for name in ("fault", "restart", "slow")}))
-def test_it_adds_up_over_restarts_and_is_never_more_than_the_nodes_cost(history: list[Any]) -> None:
-    simulation = Audited()
+@given(
+    st.sampled_from([Audited, Traded]),
+    histories(PEOPLE, NATURE, MARKET, {name: NETWORK[name] for name in ("fault", "restart", "slow")}),
+)
+def test_it_adds_up_over_restarts_and_is_never_more_than_the_nodes_cost(
+    kind: type[Simulation], history: list[Any]
+) -> None:
+    simulation = kind()
     live(simulation, mixed(history))
     settle(simulation)
     for name in ("spot", "od"):

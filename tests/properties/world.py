@@ -301,6 +301,7 @@ class World:
                 truth.state,
                 truth.born,
                 gone_at=truth.ends if truth.state is MachineState.Interrupted else None,
+                price_per_hour=truth.order.shape.price_asked(truth.order.capacity_type),
             )
             for name, truth in self.machines.items()
         ]

@@ -24,7 +24,8 @@ from batchyard.model.labels import ENVIRONMENT as OF_ENVIRONMENT
 from batchyard.model.labels import INSTANCE_TYPE, JOB_UID
 from batchyard.model.machine import Shape
 from batchyard.model.resources import Resources, read, total
-from batchyard.world.parse import shape
+from batchyard.world.offers import read_offers, resolved
+from batchyard.world.parse import environment
 from batchyard.world.sightings import Use
 
 EVERY = 10.0  # seconds between looks; what is measured changes no sooner
@@ -106,14 +107,15 @@ def _see(cluster: Cluster, seconds: int) -> Sight:
 
 def _prices(cluster: Cluster, nodes: Iterable[Body]) -> dict[str, tuple[Shape, str]]:
     """Return shape and capacity type of each node whose environment has prices; none where nobody may look."""
-    environments = {body["metadata"]["name"]: body["spec"] for body in _seen(cluster, "ComputeEnvironment")}
+    views = (environment(body) for body in _seen(cluster, "ComputeEnvironment"))
+    environments = {view.name: resolved(view, read_offers(view.status)) if view.entries else view for view in views}
     found = {}
     for node in nodes:
         labels = node["metadata"].get("labels") or {}
-        spec = environments.get(labels.get(OF_ENVIRONMENT, ""), {})
-        for each in spec.get("instanceTypes") or ():
-            if each["name"] == labels.get(INSTANCE_TYPE):
-                found[node["metadata"]["name"]] = shape(each), spec.get("capacityType", "OnDemand")
+        view = environments.get(labels.get(OF_ENVIRONMENT, ""))
+        for each in view.shapes if view else ():
+            if each.name == labels.get(INSTANCE_TYPE):
+                found[node["metadata"]["name"]] = each, view.capacity_type
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from batchyard.decide.outcome import End, judge
-from batchyard.decide.price import cost
+from batchyard.decide.price import at_price, cost
 from batchyard.model.labels import INSTANCE_TYPE
 from batchyard.model.machine import Shape
 from batchyard.world.parse import moment, rfc3339
@@ -108,7 +108,10 @@ def _lost(attempt: Attempt) -> Attempt:
 
 
 def node_price(store: Store, pod: Pod, known_type: str = "") -> tuple[Shape | None, str]:
-    """Return the shape and capacity type of a pod's node, as far as they are known or were when it still lived."""
+    """Return the shape and capacity type of a pod's node, as far as they are known or were when it still lived.
+
+    The shape has the price that the node was launched at, where that was the provider's.
+    """
     environment = store.environments.get(pod.environment)
     if environment is None:
         return None, ""
@@ -118,7 +121,8 @@ def node_price(store: Store, pod: Pod, known_type: str = "") -> tuple[Shape | No
     label = node.labels.get(INSTANCE_TYPE) if node else store.former_types.get(pod.node)
     name = machine.instance_type if machine else label or known_type
     shape = next((shape for shape in environment.shapes if shape.name == name), None)
-    return shape, environment.capacity_type
+    its_own = (machine.price_per_hour if machine else "") or store.paid.get(pod.node, "")
+    return at_price(shape, its_own) if shape is not None and its_own else shape, environment.capacity_type
 
 
 def started_at(attempts: Iterable[Attempt]) -> float | None:

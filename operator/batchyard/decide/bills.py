@@ -55,7 +55,9 @@ def _open(cycle: Cycle, view: Environment) -> Bill | None:
         return None
     prices = {(shape.name, kind): _a_second(shape, kind) for shape in view.shapes for kind in ("Spot", "OnDemand")}
     for machine in found:
-        price = prices.get((machine.instance_type, machine.capacity_type))
+        at_launch = machine.price_per_hour
+        its = (machine.instance_type, machine.capacity_type)
+        price = Decimal(at_launch) / 3600 if at_launch else prices.get(its)
         if price is not None and machine.state is not MachineState.Launching:
             bill.open(machine.name, price, min(machine.launched_at or cycle.now, cycle.now))
     there = {machine.name for machine in found}

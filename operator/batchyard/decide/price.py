@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
-from batchyard.model.machine import Shape
+from batchyard.model.machine import Machine, Shape
 from batchyard.model.resources import Resources
 from batchyard.world.money import CENTS, FINE
 from batchyard.world.views import Attempt
@@ -20,6 +21,17 @@ _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]+)?")
 def hourly(shape: Shape, capacity_type: str) -> Decimal:
     """Return the price of a node's hour."""
     return Decimal(shape.spot_price_per_hour if capacity_type == "Spot" else shape.price_per_hour)
+
+
+def paid(machine: Machine, shape: Shape) -> Decimal:
+    """Return the price of a machine's hour: that of its launch, where the provider's price was taken."""
+    return Decimal(machine.price_per_hour) if machine.price_per_hour else hourly(shape, machine.capacity_type)
+
+
+@lru_cache(maxsize=4096)
+def at_price(shape: Shape, price: str) -> Shape:
+    """Return a shape as one of its nodes is paid for."""
+    return replace(shape, price_per_hour=price, spot_price_per_hour=price)
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,6 @@ from batchyard.decide.room import pools
 from batchyard.decide.settle import settle
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape
 from batchyard.model.plan import Launch, Plan, Record, Remove, Start, Stop
-from batchyard.model.resources import NOTHING
 from batchyard.world.assume import assume_start, assume_status
 from batchyard.world.store import Store
 from batchyard.world.views import Container, Key, Node, Pod, key
@@ -103,7 +102,7 @@ class Replay:
         return ready
 
     def _node(self, machine: Machine, shape: Shape, labels: dict[str, str]) -> Node:
-        overhead = self.store.overheads.get((machine.environment, shape.name), NOTHING)
+        overhead = self.store.overheads.get((machine.environment, shape.name), shape.reserve)
         return Node(
             name=machine.name, uid=machine.name, environment=machine.environment, labels=labels, ready=True,
             ready_changed=self.now, created=self.now, allocatable=shape.resources - overhead,

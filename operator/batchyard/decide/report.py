@@ -11,6 +11,7 @@ from batchyard.decide.bills import cost_of
 from batchyard.decide.condition import Condition
 from batchyard.decide.cycle import Cycle, Standing
 from batchyard.decide.inventory import inventory
+from batchyard.decide.offers import being_read, offers_known, offers_of
 from batchyard.decide.room import Pool
 from batchyard.decide.spend import budget_conditions, budget_of, share_budgets_of
 from batchyard.decide.update import update_of, updating, words
@@ -129,11 +130,13 @@ def _environment(cycle: Cycle, pool: Pool) -> dict[str, Any]:
             "used": _vcpus(pool.used),
         },
         "unavailable": _unavailable(cycle, view) or None,
+        "offers": offers_of(cycle.store, view),
         "observedGeneration": view.generation,
         "update": update,
         "conditions": [
             *_valid(cycle, view, phase in ("Valid", "Updating"), "" if phase == "Updating" else message),
             *updating(view, update, cycle.now),
+            *offers_known(cycle.store, view, cycle.now),
         ],
     }
 
@@ -148,7 +151,7 @@ def _environment_phase(cycle: Cycle, view: Environment, update: Mapping[str, Any
         named = f"; still named by queues: {', '.join(queues)}" if queues else ""
         return "Deleting", f"running jobs end, then the nodes go{named}"
     if view.invalid:
-        return "Invalid", view.invalid
+        return "Creating" if being_read(cycle.store, view) else "Invalid", view.invalid
     if view.provider and view.provider in cycle.store.provider_problems:
         return "Invalid", cycle.store.provider_problems[view.provider]
     if view.state == "Disabled":

@@ -186,8 +186,11 @@ def _unmanaged(store: Store, pool: Pool, now: float) -> None:
 
 
 def capacity(store: Store, environment: Environment, shape: Shape) -> Resources:
-    """Return what a new node of this shape will offer: the shape less the overhead learnt from its siblings."""
-    return shape.resources - store.overheads.get((environment.name, shape.name), NOTHING)
+    """Return what a new node of this shape will offer: the shape less the overhead learnt from its siblings.
+
+    Before there is one, less what such a machine is taken to keep.
+    """
+    return shape.resources - store.overheads.get((environment.name, shape.name), shape.reserve)
 
 
 def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
@@ -201,6 +204,7 @@ def shape_labels(environment: Environment, shape: Shape) -> dict[str, str]:
         **({names.CONFIGURATION: its} if (its := environment.configurations.get(shape.name)) else {}),
         "node.kubernetes.io/instance-type": shape.name,
         "kubernetes.io/os": "linux",
+        **({"kubernetes.io/arch": shape.architecture} if shape.architecture else {}),
     }
 
 

@@ -24,6 +24,7 @@ from batchyard.engine.imagesizes import ImageSizes
 from batchyard.engine.ingest import PARSERS, Ingest
 from batchyard.engine.loop import Loop
 from batchyard.engine.measure import Measure
+from batchyard.engine.offers import Desk, Inquiries
 from batchyard.engine.providers import builds
 from batchyard.engine.resync import list_kind, resync
 from batchyard.engine.scope import Scope
@@ -72,6 +73,7 @@ class Engine:
         kinds = builds(self._session, settings.namespace, self.store.settings_of, settings.off)
         world = World(self.store, self.bell, self._unregister, self._tell, self._now, leads)
         self._fleet = Fleet(world, kinds, settings.observe_seconds)
+        self._inquiries = Inquiries(Desk(self.store, self.bell, self._fleet.provider, self._now))
         answers = Answers(self.store, self.bell, self._session, self._now)
         self._hands = Hands(self.store, self.bell, self._writer, self._fleet, answers, settings.namespace, leads)
         self._loop = Loop(self._hands, self._now)
@@ -120,6 +122,7 @@ class Engine:
         for provider in sorted(providers):
             await self._fleet.observe(provider)
         self._run(self._fleet.watch())
+        self._run(self._inquiries.run())
 
     async def _list(self, plural: str) -> None:
         """List a kind, again and again until it is listed: of many kinds listed in a row, one may always fail."""

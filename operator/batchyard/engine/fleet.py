@@ -71,6 +71,7 @@ class Fleet:
         self._world.store.machines[order.name] = Machine(
             order.name, order.environment, order.shape.name, order.capacity_type, MachineState.Launching, now,
             configuration=order.labels.get(CONFIGURATION, ""),
+            price_per_hour=order.shape.price_asked(order.capacity_type),
         )  # fmt: skip
         self._berths[order.name] = Berth(order.provider, inf)
         log.info("launch", machine=order.name, environment=order.environment, instance_type=order.shape.name)
@@ -115,7 +116,7 @@ class Fleet:
         store, at = self._world.store, self._world.now()
         try:
             async with asyncio.timeout(OBSERVE_SECONDS):
-                provider = await self._provider(name)
+                provider = await self.provider(name)
                 seen = {machine.name: machine for machine in await provider.observe()}
         except (ProviderError, TimeoutError, OSError) as error:
             self._problem(name, str(error) or "the provider did not answer")
@@ -142,18 +143,20 @@ class Fleet:
             store.provider_problems[name] = message
             self._world.bell.ring()
 
-    async def _provider(self, name: str) -> Provider:
+    async def provider(self, name: str) -> Provider:
+        """Return a provider, built at its first use; ProviderError if this operator has none of that name."""
         if name not in self._providers:
             if name not in self._builds:
                 raise ProviderError(f"provider {name!r} is not available in this operator")
-            self._providers[name] = await self._builds[name]()
+            built = await self._builds[name]()
+            self._providers.setdefault(name, built)  # another may have built it meanwhile
         return self._providers[name]
 
     async def _launch(self, order: LaunchOrder) -> None:
         asked = False
         try:
             async with asyncio.timeout(LAUNCH_SECONDS):
-                provider = await self._provider(order.provider)
+                provider = await self.provider(order.provider)
                 asked = True
                 await provider.launch(order)
             self._berths[order.name] = Berth(order.provider, self._world.now())
@@ -195,7 +198,7 @@ class Fleet:
             try:
                 async with asyncio.timeout(RETIRE_SECONDS):
                     owner = self._berths.get(verb.machine, Berth(verb.provider))
-                    await (await self._provider(owner.provider)).retire(verb.machine)
+                    await (await self.provider(owner.provider)).retire(verb.machine)
                 break
             except (ProviderError, TimeoutError, OSError) as error:
                 log.warning("retire failed, trying again", machine=verb.machine, error=str(error))

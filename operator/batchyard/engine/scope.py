@@ -35,4 +35,6 @@ class Scope:
         """Return a view as this operator may use it: without rights on nodes no environment of ours has any."""
         if not self.namespaces or not isinstance(view, Environment) or not view.managed:
             return view
-        return replace(view, managed=False, provider="", shapes=(), finalizers=(), invalid=view.invalid or _UNSCALED)
+        return replace(
+            view, managed=False, provider="", shapes=(), entries=(), finalizers=(), invalid=view.invalid or _UNSCALED
+        )

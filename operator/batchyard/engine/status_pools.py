@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from batchyard.decide.budget import period
-from batchyard.decide.price import hourly
+from batchyard.decide.price import paid
 from batchyard.engine.status_jobs import cut
 from batchyard.engine.status_walk import Spent, Survey, why
 from batchyard.model.machine import MachineState
@@ -107,11 +107,11 @@ def per_hour(store: Store, view: Environment) -> str | None:
     if not view.managed:
         return None
     shapes = {shape.name: shape for shape in view.shapes}
-    paid = Decimal(0)
+    total = Decimal(0)
     for machine in store.machines_of(view.name):
         if machine.state != MachineState.Failed and machine.instance_type in shapes:
-            paid += hourly(shapes[machine.instance_type], machine.capacity_type)
-    return f"{paid:f}"
+            total += paid(machine, shapes[machine.instance_type])
+    return f"{total:f}"
 
 
 def money(spent: Spent) -> Row:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from batchyard.model.api import ApiModel, Labels, Rule
 from batchyard.model.instancetype import InstanceType, NodeCapacityType, NodeTemplate
-from batchyard.model.provider import PROVIDERS, Provider
+from batchyard.model.provider import CATALOGUES, PROVIDERS, Provider
 from batchyard.model.updatepolicy import UpdatePolicy
 
 
@@ -14,6 +14,10 @@ def _unique_names(types: tuple[InstanceType, ...]) -> tuple[InstanceType, ...]:
     if len({shape.name for shape in types}) < len(types):
         raise ValueError("every instance type needs a name of its own")
     return types
+
+
+def _looks_up(provider: Provider | None) -> bool:
+    return provider is not None and any(getattr(provider, name) is not None for name in CATALOGUES)
 
 
 class ComputeEnvironmentSpec(ApiModel):
@@ -38,6 +42,14 @@ class ComputeEnvironmentSpec(ApiModel):
             "spec.instanceTypes is empty; a Managed environment needs at least one, "
             'for example {name: c8, cpu: "8", memory: 16Gi}',
             lambda e: e.type == "Unmanaged" or bool(e.instance_types),
+            "instanceTypes",
+        ),
+        Rule(
+            "!has(self.instanceTypes) || (has(self.provider) && has(self.provider.ec2)) || "
+            "self.instanceTypes.all(shape, has(shape.cpu) && has(shape.memory))",
+            "spec.instanceTypes has an entry without cpu and memory, which only provider ec2 can look up; write them, "
+            'for example {name: c8, cpu: "8", memory: 16Gi}',
+            lambda e: _looks_up(e.provider) or all(shape.cpu and shape.memory for shape in e.instance_types),
             "instanceTypes",
         ),
         Rule(

@@ -1,6 +1,6 @@
 """The status of a ComputeEnvironment: its phase, its nodes, its size and what could not be had."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,30 @@ class Unavailable(ApiModel):
     instance_type: str = Field(max_length=63, description="The shape's name in spec.instanceTypes.")
     until: Moment = Field(description="When it is tried again.")
     reason: str = Field(max_length=1024, description="Why it could not be had, for example InsufficientCapacity.")
+
+
+class Offered(ApiModel):
+    """What the provider says of an instance type where the spec leaves it open; a price in the spec is preferred."""
+
+    instance_type: str = Field(max_length=63, description="The shape's name in spec.instanceTypes.")
+    cpu: str | None = Field(default=None, max_length=20, description="vCPUs of the whole machine.")
+    memory: str | None = Field(default=None, max_length=20, description="Memory of the whole machine.")
+    pods: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many Pods its system is made for: what it is taken to keep for itself rests on that.",
+    )
+    extended: dict[str, Annotated[str, Field(max_length=20)]] = Field(
+        default_factory=dict, max_length=20, description="Its GPUs and other devices, as extended resources."
+    )
+    architecture: str | None = Field(default=None, max_length=63, description="Its architecture, for example amd64.")
+    price_per_hour: Spent | None = Field(default=None, description="What an hour of it costs on demand.")
+    spot_price_per_hour: Spent | None = Field(
+        default=None, description="What an hour of it costs on spot, where it costs least in the environment's zones."
+    )
+    read_at: Moment = Field(
+        description="When this was read; what is read later and differs by 1 % at most is written after a day."
+    )
 
 
 class Update(ApiModel):
@@ -79,6 +103,12 @@ class ComputeEnvironmentStatus(ApiModel):
         max_length=50,
         description="Shapes that could not be had, and until when others are tried instead.",
     )
+    offers: tuple[Offered, ...] = Field(
+        default_factory=tuple,
+        max_length=50,
+        description="Sizes and prices that the provider told, of shapes whose spec leaves them open (provider ec2). "
+        "They hold until it tells others, also after a restart.",
+    )
     update: Update | None = Field(
         default=None, description="Present while nodes of an older configuration are left: see spec.updatePolicy."
     )
@@ -94,6 +124,6 @@ class ComputeEnvironmentStatus(ApiModel):
         default_factory=tuple,
         max_length=16,
         description="Valid: whether the environment can be used. Updating: how many nodes of an older configuration "
-        "are left.",
+        "are left. OffersKnown: whether the provider told all sizes and prices that spec.instanceTypes leaves open.",
         json_schema_extra=CONDITIONS_SCHEMA,
     )

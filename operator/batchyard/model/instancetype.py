@@ -59,6 +59,14 @@ class NodeTemplate(ApiModel):
 class InstanceType(ApiModel):
     """A shape of node that the environment may launch, and its price."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.cpu) == has(self.memory)",
+            "cpu and memory of an instance type belong together; write both, or neither where the provider knows them",
+            lambda shape: (shape.cpu is None) == (shape.memory is None),
+        ),
+    )
+
     name: str = Field(
         min_length=1,
         max_length=63,
@@ -66,23 +74,30 @@ class InstanceType(ApiModel):
         description="The shape's name, unique in the environment; nodes carry it in the label "
         "node.kubernetes.io/instance-type. Example: c8.",
     )
-    cpu: Quantity = Field(description='CPU of the whole node, a quantity above 0. Example: "8".')
-    memory: Quantity = Field(description="Memory of the whole node, a quantity above 0. Example: 16Gi.")
+    cpu: Quantity | None = Field(
+        default=None,
+        description='CPU of the whole node, a quantity above 0. Only provider ec2 knows it when absent. Example: "8".',
+    )
+    memory: Quantity | None = Field(
+        default=None,
+        description="Memory of the whole node, a quantity above 0; present if cpu is. Example: 16Gi.",
+    )
     pods: int = Field(
         default=110, ge=1, le=1000, description="How many Pods the node takes, 1 to 1000; 110 by default."
     )
     price_per_hour: Money = Field(
         default="0",
         validate_default=True,
-        description='On-demand price of one node for one hour, a decimal number in quotes; "0" by default. Example: '
-        '"0.34". The cheapest shape that fits a Job wins.',
+        description='On-demand price of one node for one hour, a decimal number in quotes; "0" by default: the price '
+        'that provider ec2 finds, with others none. Example: "0.34". The cheapest shape that fits a Job wins.',
     )
     spot_price_per_hour: Money | None = Field(
         default=None,
-        description="Spot price of one node for one hour, a decimal number in quotes; pricePerHour when absent. "
-        'Example: "0.12".',
+        description="Spot price of one node for one hour, a decimal number in quotes; when absent the price that "
+        'provider ec2 finds, else pricePerHour. Example: "0.12".',
     )
     extended: Annotated[dict[str, Quantity], Field(max_length=20)] = Field(
         default_factory=dict,
-        description='Extended resources of the node, name to whole quantity. Example: {nvidia.com/gpu: "1"}.',
+        description="Extended resources of the node, name to whole quantity; without cpu they are preferred to the "
+        'devices that the provider knows of. Example: {nvidia.com/gpu: "1"}.',
     )

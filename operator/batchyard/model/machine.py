@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from batchyard.model.resources import Resources
+from batchyard.model.resources import NOTHING, Resources
 
 
 class MachineState(StrEnum):
@@ -36,6 +36,7 @@ class Machine:
     gone_at: float | None = None  # of an interrupted one: when it will be gone (unix seconds), as far as it is known
     configuration: str = ""  # the hash of what it is made from; empty: its node says it, or nobody
     ordered_as: str = ""
+    price_per_hour: str = ""  # what an hour of it cost when it was launched; empty: what its shape costs
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,12 +50,24 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What one instance type offers; prices per hour are Decimal strings already checked."""
+    """What one instance type offers; prices per hour are Decimal strings already checked.
+
+    Shapes with the same size and prices are the same: what they cost is remembered by them.
+    """
 
     name: str
     resources: Resources
     price_per_hour: str = "0"
     spot_price_per_hour: str = "0"
+    reserve: Resources = field(default=NOTHING, compare=False)  # not for pods, until a node tells its own
+    architecture: str = field(default="", compare=False)  # kubernetes.io/arch of its nodes, if that is known
+    asked: frozenset[str] = field(default=frozenset(), compare=False)  # capacity types whose price is the provider's
+
+    def price_asked(self, capacity_type: str) -> str:
+        """Return what the provider asks for an hour; empty where the spec says the price."""
+        if capacity_type not in self.asked:
+            return ""
+        return self.spot_price_per_hour if capacity_type == "Spot" else self.price_per_hour
 
 
 @dataclass(frozen=True, slots=True)

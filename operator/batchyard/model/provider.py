@@ -152,6 +152,7 @@ class KarpenterProvider(ApiModel):
 
 
 PROVIDERS = ("docker", "simulated", "karpenter", "ec2")  # the fields of spec.provider, of which one is given
+CATALOGUES = ("ec2",)  # of these the ones that know sizes and prices of the names in spec.instanceTypes
 
 
 class Provider(ApiModel):

@@ -1,13 +1,27 @@
-"""The protocol that every provider of machines speaks: four verbs."""
+"""The protocol that every provider of machines speaks: four verbs; and a fifth for those who know what they sell."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from batchyard.model.machine import LaunchOrder, Machine, MachineState, Shape, Taint
+from batchyard.model.offer import Inquiry, Offer, Problem, Quotation
 
-__all__ = ["LaunchOrder", "Machine", "MachineState", "Provider", "ProviderError", "Shape", "Taint"]
+__all__ = [
+    "Catalogue",
+    "Inquiry",
+    "LaunchOrder",
+    "Machine",
+    "MachineState",
+    "Offer",
+    "Problem",
+    "Provider",
+    "ProviderError",
+    "Quotation",
+    "Shape",
+    "Taint",
+]
 
 
 class ProviderError(Exception):
@@ -32,3 +46,11 @@ class Provider(Protocol):
 
     async def interrupt(self, name: str, notice_seconds: float) -> None:
         """Reclaim a machine as a spot market does: notice now, gone after `notice_seconds`."""
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """A provider that knows the sizes and prices of its machines; optional."""
+
+    async def offers(self, inquiry: Inquiry) -> Quotation:
+        """Return what is known now of all that is asked for; what is fresh enough is not read again."""

@@ -10,10 +10,13 @@ from typing import Any
 import structlog
 
 from batchyard.model.machine import LaunchOrder, Machine
+from batchyard.model.offer import Inquiry, Quotation, moved
 from batchyard.pools import ec2_instance as ec2
 from batchyard.pools.base import ProviderError
 from batchyard.pools.ec2_cloud import UNAVAILABLE, AwsError, Cloud
+from batchyard.pools.ec2_market import Market
 from batchyard.pools.ec2_notices import MOST, deadline, deletion
+from batchyard.pools.ec2_offers import quotation
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,7 @@ Instance = Mapping[str, Any]
 
 
 class Ec2Provider:
-    """The four verbs on EC2; `cluster` is the uid of kube-system, `settings` gives all environments' spec.provider.ec2.
+    """The verbs on EC2; `cluster` is the uid of kube-system, `settings` gives all environments' spec.provider.ec2.
 
     An instance past its notice is terminated by whoever looks: what was said to be reclaimed costs no longer.
     """
@@ -42,6 +45,7 @@ class Ec2Provider:
         self._settings = settings
         self._cloud = cloud or Cloud()
         self._now = now
+        self._market = Market(self._cloud, now)
         self._known: set[str] = set()  # regions; also those whose environment went while we looked
         self._polled: dict[str, float] = {}
 
@@ -60,7 +64,7 @@ class Ec2Provider:
         refused = ec2.refusal(answer)
         if refused is not None:
             raise refused
-        await self._appears(wanted.region, order.name)
+        await self._reprice(wanted.region, order, await self._appears(wanted.region, order.name))
 
     async def retire(self, name: str) -> None:
         """Terminates the instance and waits until EC2 says `terminated`, for a job may run until then."""
@@ -79,6 +83,10 @@ class Ec2Provider:
                 await self._note(region, {one["InstanceId"]: until for one in running})
                 return
         raise ProviderError(f"no EC2 node {name} is running in this cluster", reason="NotFound")
+
+    async def offers(self, inquiry: Inquiry) -> Quotation:
+        """Sizes from DescribeInstanceTypes, prices from the price list and the history of spot prices."""
+        return await quotation(self._market, inquiry)
 
     def _regions(self) -> list[str]:
         self._known |= {settings["region"] for settings in self._settings()}
@@ -141,7 +149,7 @@ class Ec2Provider:
             if error.code != "InvalidInstanceID.NotFound":
                 raise
 
-    async def _appears(self, region: str, name: str) -> None:
+    async def _appears(self, region: str, name: str) -> list[Instance]:
         due, pause = time.monotonic() + SECONDS_TO_APPEAR, 0.1
         while not (found := await self._instances(region, name, "terminated")):
             if time.monotonic() > due:
@@ -151,6 +159,19 @@ class Ec2Provider:
         if all(instance["State"]["Name"] == "terminated" for instance in found):
             why = (found[0].get("StateReason") or {}).get("Message", "no reason given")
             raise ProviderError(f"EC2 ended instance {found[0]['InstanceId']} at once: {why}")
+        return found
+
+    async def _reprice(self, region: str, order: LaunchOrder, instances: Iterable[Instance]) -> None:
+        """Note what an instance costs as the type and in the zone that EC2 has chosen, where that is not as asked."""
+        asked, spot = order.shape.price_asked(order.capacity_type), order.capacity_type == "Spot"
+        for each in instances if asked else ():
+            zone = each.get("Placement", {}).get("AvailabilityZone", "")
+            price = self._market.price(region, each["InstanceType"], zone, spot=spot)
+            if moved(asked, price):
+                tag = {"Key": ec2.PRICE, "Value": price}
+                await self._try(
+                    "note a price", self._call(region, "create_tags", Resources=[each["InstanceId"]], Tags=[tag])
+                )
 
     async def _dies(self, region: str, name: str) -> None:
         due, pause = time.monotonic() + SECONDS_TO_DIE, 0.1

@@ -10,6 +10,7 @@ from typing import Any
 from batchyard.model.machine import LaunchOrder, Machine, MachineState
 from batchyard.pools.base import ProviderError
 from batchyard.pools.ec2_cloud import CAPACITY, AwsError
+from batchyard.pools.ec2_prices import amount
 
 # No slash: instances read their tags from their metadata, where a key must have none.
 CLUSTER = "batchyard:cluster"
@@ -19,6 +20,7 @@ INSTANCE_TYPE = "batchyard:instance-type"
 CAPACITY_TYPE = "batchyard:capacity-type"
 LABELS = "batchyard:node-labels"  # and batchyard:node-labels-2 to -4, as a tag is short
 TAINTS = "batchyard:node-taints"
+PRICE = "batchyard:price-per-hour"  # at its launch, where the price is EC2's
 NOTICE = "batchyard:interrupted-until"
 TAG_LENGTH, MOST_PARTS = 256, 4
 SPOT_STRATEGIES = {
@@ -87,6 +89,7 @@ def _overrides(order: LaunchOrder, wanted: Options) -> list[dict[str, Any]]:
 
 
 def _tags(order: LaunchOrder, wanted: Options, cluster: str) -> list[dict[str, str]]:
+    asked = order.shape.price_asked(order.capacity_type)
     ours = {
         "Name": order.name,
         CLUSTER: cluster,
@@ -94,6 +97,7 @@ def _tags(order: LaunchOrder, wanted: Options, cluster: str) -> list[dict[str, s
         ENVIRONMENT: order.environment,
         INSTANCE_TYPE: order.shape.name,
         CAPACITY_TYPE: order.capacity_type,
+        **({PRICE: asked} if asked else {}),
         **_parts(LABELS, [f"{key}={value}" for key, value in sorted(order.labels.items())]),
         **_parts(TAINTS, [f"{taint.key}={taint.value}:{taint.effect}" for taint in order.taints]),
     }
@@ -142,6 +146,7 @@ def machine(instance: Mapping[str, Any]) -> Machine:
         launched_at=instance["LaunchTime"].timestamp(),
         message=message,
         gone_at=float(its[NOTICE]) if NOTICE in its else None,
+        price_per_hour=its[PRICE] if amount(its.get(PRICE, "")) else "",
     )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from batchyard.model.labels import CONFIGURATION, INSTANCE_TYPE, NOTICES
 from batchyard.model.machine import Machine, MachineState
+from batchyard.model.offer import Quotation
 from batchyard.model.resources import Resources, total
 from batchyard.world.children import CHILDREN
 from batchyard.world.machines import Machines
 from batchyard.world.notes import Refusal
+from batchyard.world.offers import Offers, read_offers, renewed, resolved
 from batchyard.world.podtables import PodTables
 from batchyard.world.versions import drop, keep
 from batchyard.world.views import Environment, Node
@@ -42,6 +44,8 @@ class NodeTables(PodTables):
         self.lost: defaultdict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=_RECLAIMS))
         # nodes that are gone -> instance type, for their price
         self.former_types: OrderedDict[str, str] = OrderedDict()
+        self.paid: OrderedDict[str, str] = OrderedDict()  # nodes, also gone ones -> price of an hour at their launch
+        self.offers: dict[str, Offers] = {}  # environment -> what its provider told of its instance types
 
     def apply_node(self, node: Node) -> None:
         """Take in a node's newest version."""
@@ -81,10 +85,31 @@ class NodeTables(PodTables):
 
     def apply_environment(self, view: Environment) -> None:
         """Take in an environment's newest version."""
-        if keep(self.environments, view.name, view):
+        old = self.environments.get(view.name)
+        changed = keep(self.environments, view.name, self._resolved(view) if view.entries else view)
+        if changed or (view.entries and old and old.shapes != self.environments[view.name].shapes):
             self.memo.clear()
             for name in [node.name for node in self.nodes.values() if node.environment == view.name]:
                 self.learn_overhead(name)
+
+    def _resolved(self, view: Environment) -> Environment:
+        """Return an environment with the shapes that its provider offers, as far as it has told or its status has."""
+        known = self.offers.get(view.name)
+        if known is None or known.uid != view.uid:
+            return resolved(view, read_offers(view.status))
+        return resolved(view, known.of, known.problems)
+
+    def quote(self, view: Environment, told: Quotation, now: float) -> bool:
+        """Take in what a provider told of an environment's instance types; say whether that is news."""
+        known = self.offers.get(view.name)
+        before = known.of if known is not None and known.uid == view.uid else read_offers(view.status)
+        new = Offers(view.uid, renewed(before, told.offers, now), told.problems)
+        current = self.environments.get(view.name)
+        if new == known or current is None or current.uid != view.uid:
+            return False
+        self.offers[view.name] = new
+        self.apply_environment(current)
+        return True
 
     def remove_node(self, node: Node) -> None:
         """Take in that a node is gone, unless another took its name."""
@@ -127,11 +152,19 @@ class NodeTables(PodTables):
         for name, machine in seen.items():
             if self.machines.get(name) != machine:
                 self.machines[name] = machine
+                self._pay(machine)
                 self.touch_node(name)
                 if machine.state is MachineState.Interrupted:
                     self._notice(name, machine.environment, machine.instance_type)
         for name in [name for name in (*self.live_on, *self.kept_by) if name not in self.nodes]:
             self.touch_node(name)
+
+    def _pay(self, machine: Machine) -> None:
+        """Remember what an hour of a machine costs for as long as its pods may be asked for their cost."""
+        if machine.price_per_hour and self.paid.get(machine.name) != machine.price_per_hour:
+            self.paid[machine.name] = machine.price_per_hour
+            if len(self.paid) > _FORMER + len(self.machines):
+                self.paid.popitem(last=False)
 
     def retire(self, machine: str, why: str) -> None:
         """Take in that a machine is on its way out: nothing is placed on it any more."""

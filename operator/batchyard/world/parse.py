@@ -16,11 +16,13 @@ from batchyard.model.definition import JobDefinitionSpec
 from batchyard.model.environment import ComputeEnvironmentSpec
 from batchyard.model.machine import Shape, Taint
 from batchyard.model.policy import SchedulingPolicySpec
+from batchyard.model.provider import CATALOGUES
 from batchyard.model.queue import JobQueueSpec
 from batchyard.model.resources import read
 from batchyard.model.updatepolicy import UpdatePolicy
 from batchyard.world.alike import Alike
 from batchyard.world.configuration import Recipe, configurations
+from batchyard.world.entries import entries, made_from
 from batchyard.world.specs import Blueprint, Budget, JobSpec, SpotFirst, TimeLimit
 from batchyard.world.views import (
     Consumable,
@@ -142,7 +144,9 @@ def environment(body: Body) -> Environment:
     raw = body["spec"]
     provider, settings = _provider(raw.get("provider") or {})
     template, policy = spec.node_template, spec.update_policy or UpdatePolicy()
-    shapes = tuple(shape(item) for item in raw.get("instanceTypes") or ())
+    items = raw.get("instanceTypes") or ()
+    open_ = entries(items, spot=str(spec.capacity_type) == "Spot") if provider in CATALOGUES else ()
+    shapes = tuple(map(made_from, open_)) if open_ else tuple(map(shape, items))
     taints = tuple(Taint(t.key, t.value or "", str(t.effect)) for t in template.taints)
     recipe = Recipe(template.labels, taints, provider, settings)
     return Environment(
@@ -152,7 +156,8 @@ def environment(body: Body) -> Environment:
         capacity_type=str(spec.capacity_type),
         min_vcpus=spec.min_vcpus,
         max_vcpus=spec.max_vcpus or 0,
-        shapes=shapes,
+        shapes=() if open_ else shapes,
+        entries=open_,
         strategy=str(spec.allocation_strategy),
         max_price_percent=spec.max_price_percent,
         scale_down_delay=spec.scale_down_delay_seconds,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from batchyard.model.machine import Shape, Taint
+from batchyard.model.offer import Entry
 from batchyard.model.phase import Phase
 from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.specs import Blueprint, Budget, JobSpec, SpotFirst, TimeLimit
@@ -207,6 +208,7 @@ class Environment(View, frozen=True, kw_only=True, gc=False):
     min_vcpus: int = 0
     max_vcpus: int = 0
     shapes: tuple[Shape, ...] = ()
+    entries: tuple[Entry, ...] = ()  # of spec.instanceTypes, where the provider's offers make them shapes
     strategy: str = "BestFitProgressive"
     max_price_percent: int = 100  # of the on-demand price: spot shapes above it are not launched
     scale_down_delay: float = 60.0
