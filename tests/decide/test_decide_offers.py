@@ -20,7 +20,21 @@ from batchyard.world.offers import DAY, inquiry, renewed, shape_of
 from batchyard.world.reserve import reserve
 from batchyard.world.store import Store
 from builders import (
-    NOW, Body, environment, exited, job, machine, metadata, newer, node, of, pod, queue, running, store, succeeded,
+    NOW,
+    Body,
+    environment,
+    exited,
+    job,
+    machine,
+    metadata,
+    newer,
+    node,
+    of,
+    pod,
+    queue,
+    running,
+    store,
+    succeeded,
     template,
 )  # fmt: skip
 
@@ -89,9 +103,7 @@ def test_a_size_that_is_looked_up_is_the_machines_and_what_it_keeps_is_known() -
     assert found.architecture == "amd64"
 
 
-@pytest.mark.parametrize(
-    ("cores", "kept"), [(1, 60), (2, 70), (4, 80), (8, 90), (16, 110), (96, 310)]
-)
+@pytest.mark.parametrize(("cores", "kept"), [(1, 60), (2, 70), (4, 80), (8, 90), (16, 110), (96, 310)])
 def test_the_system_keeps_what_amazons_images_give_it(cores: int, kept: int) -> None:
     assert reserve(Resources(cpu=cores * 1000)).cpu == kept
 
@@ -131,7 +143,9 @@ def test_without_any_size_the_environment_says_so() -> None:
     told = report(known, NOW)
     assert told["phase"] == "Creating"
     assert condition(told) == ("False", "Reading", "sizes and prices are being read from the provider")
-    quote(known, Offer("m7i.large"), problems=(Problem("NotAllowed", "the operator may not ec2:DescribeInstanceTypes"),))
+    quote(
+        known, Offer("m7i.large"), problems=(Problem("NotAllowed", "the operator may not ec2:DescribeInstanceTypes"),)
+    )
     told = report(known, NOW + 10)
     assert told["phase"] == "Invalid"
     assert told["message"].startswith("spec.instanceTypes: the size of m7i.large is not known: the operator may not")

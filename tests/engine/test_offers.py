@@ -110,7 +110,9 @@ async def test_a_failure_keeps_what_was_told_and_is_tried_again_later_and_later(
     assert house.said() == ["AWS cannot be reached"]
     assert house.store.environments["env"].shapes[0].spot_price_per_hour == "0.05"
     wanted = [60, 120, 240, 480, 600, 600]
-    assert all(abs(pause - want) <= want * module.JITTER + 1 for pause, want in zip(pauses, wanted, strict=True)), pauses
+    assert all(abs(pause - want) <= want * module.JITTER + 1 for pause, want in zip(pauses, wanted, strict=True)), (
+        pauses
+    )
     house.shop.failure = None
     await house.ask()
     assert house.said() == []

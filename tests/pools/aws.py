@@ -77,7 +77,6 @@ class Front:
                 self._tokens[token] = Response.from_app(self._moto, environ, buffered=True).get_data()
             return Response(self._tokens[token], content_type="text/xml")(environ, start)
 
-
     def _history(self, form: Mapping[str, str]) -> Response:
         """Answer as EC2 does: the latest price of each type and zone, and older ones of the time asked for."""
         types = {value for key, value in form.items() if key.startswith("InstanceType.")}

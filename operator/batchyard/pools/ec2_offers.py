@@ -93,7 +93,8 @@ async def _try(reading: _Reading) -> Problem | None:
         if isinstance(error, AwsError) and error.code in _DENIED:
             instead = f", or write {reading.instead}" if reading.instead else ""
             mend = f"allow it in its IAM policy (docs/how-to/ec2.md){instead}"
-            return Problem("NotAllowed", f"{reading.what} are not known: the operator lacks the right {reading.right}; {mend}")
+            lacks = f"the operator lacks the right {reading.right}"
+            return Problem("NotAllowed", f"{reading.what} are not known: {lacks}; {mend}")
         reason = UNREACHABLE if error.reason == UNREACHABLE else "Refused"
         return Problem(reason, f"{reading.what} cannot be read: {error}")
     return None
@@ -131,7 +132,7 @@ def _lowest(prices: Iterator[str]) -> str:
 
 
 def _full(question: _Question, name: str) -> Iterator[str]:
-    return (question.market.prices.get((question.region, each)) or "" for each in question.types[name])
+    return (question.market.prices.get((question.region, each)) or "" for each in _offered(question, name))
 
 
 def _spot(question: _Question, name: str) -> Iterator[str]:

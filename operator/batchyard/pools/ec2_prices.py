@@ -1,4 +1,4 @@
-"""What EC2's instance types cost: what is asked of AWS' price list and of the history of spot prices, and the answers."""
+"""What EC2's instance types cost: questions to AWS' price list and to the history of spot prices, and their answers."""
 
 from __future__ import annotations
 
