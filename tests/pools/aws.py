@@ -95,9 +95,9 @@ class Front:
         return Response(json.dumps(answer), content_type=_AMZ_JSON)
 
 
-def product(price: str, unit: str = "Hrs") -> dict[str, Any]:
+def product(price: str, unit: str = "Hrs", currency: str = "USD") -> dict[str, Any]:
     """Return a product of AWS' price list, with the parts that matter."""
-    dimension = {"unit": unit, "pricePerUnit": {"USD": price}, "appliesTo": []}
+    dimension = {"unit": unit, "pricePerUnit": {currency: price}, "appliesTo": []}
     term = {"priceDimensions": {"SKU.TERM.RATE": dimension}, "sku": "SKU"}
     return {"product": {"sku": "SKU"}, "serviceCode": "AmazonEC2", "terms": {"OnDemand": {"SKU.TERM": term}}}
 
