@@ -67,10 +67,10 @@ class Inquiries:
     def due(self) -> list[tuple[Environment, Inquiry]]:
         """Return the environments whose providers are to be asked now, and what."""
         store = self._desk.store
-        for table in (self._asked, store.offers):
-            for name in [name for name in table if not _leaves_open(store.environments.get(name))]:
-                del table[name]
-        views = [view for view in store.environments.values() if _leaves_open(view)]
+        views = [view for view in store.environments.values() if view.entries and not view.deleting]
+        for name in (self._asked.keys() | store.offers.keys()) - {view.name for view in views}:
+            self._asked.pop(name, None)
+            store.offers.pop(name, None)
         return [(view, asks) for view in views if (asks := inquiry(view)) is not None and self._is_due(view, asks)]
 
     def _is_due(self, view: Environment, asks: Inquiry) -> bool:
@@ -109,7 +109,3 @@ class Inquiries:
         except (ProviderError, TimeoutError, OSError) as error:
             message = str(error) or f"provider {view.provider} did not answer within {ANSWER_SECONDS:g} s"
         return Quotation(tuple(map(Offer, asks.names)), (Problem(UNREACHABLE, message),))
-
-
-def _leaves_open(view: Environment | None) -> bool:
-    return view is not None and bool(view.entries) and not view.deleting

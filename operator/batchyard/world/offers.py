@@ -165,5 +165,5 @@ def _read(item: Mapping[str, Any]) -> Offer | None:
             spot_price_per_hour=_price(item.get("spotPricePerHour")),
             read_at=seconds(item["readAt"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
