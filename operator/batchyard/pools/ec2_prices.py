@@ -27,6 +27,7 @@ def products(region: str, name: str) -> dict[str, Any]:
         "tenancy": "Shared",
         "capacitystatus": "Used",
         "preInstalledSw": "NA",
+        "marketoption": "OnDemand",  # not what a reserved block of capacity costs
     }
     filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in attributes.items()]
     return {"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": filters}
