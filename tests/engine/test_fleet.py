@@ -97,6 +97,13 @@ async def test_a_machine_counts_from_the_moment_it_is_ordered(house: House) -> N
     assert house.store.machines["env-1"].state is MachineState.Launching
 
 
+async def test_a_machine_costs_what_its_provider_asked_when_it_was_ordered(house: House) -> None:
+    shape = replace(SHAPE, price_per_hour="0.12", spot_price_per_hour="0.05", asked=frozenset({"Spot"}))
+    for name, capacity_type, price in (("env-1", "Spot", "0.05"), ("env-2", "OnDemand", "")):
+        house.fleet.launch(replace(house.order(name), shape=shape, capacity_type=capacity_type))
+        assert house.store.machines[name].price_per_hour == price
+
+
 async def test_a_look_that_began_before_the_launch_was_done_does_not_lose_the_machine(house: House) -> None:
     house.fleet.launch(house.order())
     house.pool.gate.clear()
