@@ -112,8 +112,9 @@ def _prices(cluster: Cluster, nodes: Iterable[Body]) -> dict[str, tuple[Shape, s
     found = {}
     for node in nodes:
         labels = node["metadata"].get("labels") or {}
-        view = environments.get(labels.get(OF_ENVIRONMENT, ""))
-        for each in view.shapes if view else ():
+        if (view := environments.get(labels.get(OF_ENVIRONMENT, ""))) is None:
+            continue
+        for each in view.shapes:
             if each.name == labels.get(INSTANCE_TYPE):
                 found[node["metadata"]["name"]] = each, view.capacity_type
     return found
