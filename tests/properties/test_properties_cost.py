@@ -36,19 +36,19 @@ class Audited(Simulation):
 
 
 class Traded(Audited):
-    """A simulation in which the provider knows sizes and prices, and the prices move."""
+    """A simulation in which the provider knows the prices, and they move."""
 
     price = 0.1  # of an hour of the smaller shape
 
     def make_environment(self, name: str, kind: str, limit: int) -> None:
         super().make_environment(name, kind, limit)
-        entries = tuple(Entry(shape.name, None, shape.resources.pods) for shape in (C2, C8))
+        entries = tuple(Entry(shape.name, shape.resources, shape.resources.pods) for shape in (C2, C8))
         self.change(Environment, name, shapes=(), entries=entries)
 
     def restart(self) -> None:
-        """Begin anew with what the status tells, unless nobody has told it anything yet."""
+        """Begin anew with what the status tells, unless nobody has written there yet."""
         super().restart()
-        if not all(view.shapes for view in self.operator.store.environments.values()):
+        if not all(view.status.get("offers") for view in self.operator.store.environments.values()):
             self.trade(1)
 
     def trade(self, factor: float) -> None:
@@ -61,7 +61,7 @@ class Traded(Audited):
 
     def _offer(self, shape: Shape, times: float) -> Offer:
         full = f"{self.price * times:.6f}"
-        return Offer(shape.name, shape.resources, "", full, f"{float(full) / 3:.6f}")
+        return Offer(shape.name, None, "", full, f"{float(full) / 3:.6f}")
 
 
 def audit(bill: Bill) -> None:
