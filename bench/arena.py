@@ -33,8 +33,9 @@ DEFAULTS: Flags = {
     "kube-scheduler": ("--kube-api-qps=50", "--kube-api-burst=100"),
 }
 """What Kubernetes ships; devcluster's own settings lie between these and the lifted ones."""
-_PATIENCE = (
-    "--node-monitor-grace-period=1h"  # on a busy machine KWOK's heartbeats come late; no node is to be lost by that
+_KEEPS = (
+    "--node-monitor-grace-period=1h",  # on a busy machine KWOK's heartbeats come late; no node is to be lost by that
+    "--terminated-pod-gc-threshold=1000000",  # who ran once is told by the finished pods, of which 12,500 would stay
 )
 
 
@@ -114,7 +115,7 @@ class Arena:
             f"--audit-log-path={self.audit_log}",
             "--audit-log-maxsize=100000",  # MB; else it is rotated away under our eyes
         )
-        manager = (*flags.get("kube-controller-manager", ()), _PATIENCE)
+        manager = (*flags.get("kube-controller-manager", ()), *_KEEPS)
         known = settle(self.layout, built(CONTROL_PLANE, self.layout), self._environment)
         return replace(known, more={**flags, "kube-controller-manager": manager, "kube-apiserver": logging})
 
