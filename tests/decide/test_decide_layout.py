@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import pytest
+
 from batchyard.decide import decide
-from batchyard.decide.pack import Kind, Lot, Packing, shadow_prices
+from batchyard.decide.pack import Kind, Lot, Packing, Stock
+from batchyard.decide.shadow import shadow_prices
 from batchyard.model.machine import MachineState, Shape
 from batchyard.model.plan import Launch, Plan
 from batchyard.model.resources import read
@@ -56,6 +60,55 @@ def test_what_was_launched_for_a_set_is_enough_for_it_in_the_next_decision() -> 
     assert launched(decide(came(known, first), NOW + 1)) == []
 
 
+def mixed(seed: int) -> tuple[tuple[Shape, ...], list[Any]]:
+    """Return fifteen shapes, some with devices, and 300 jobs of 30 sizes, of which some need devices."""
+    rng = random.Random(seed)  # noqa: S311 a seed makes it the same again
+    shapes = []
+    for number in range(15):
+        cpu, per, devices = rng.choice((16, 32, 64)), rng.choice((2, 4, 8)), rng.choice((0, 0, 1, 4, 8))
+        amounts = {"cpu": str(cpu), "memory": f"{cpu * per}Gi", **({GPU: str(devices)} if devices else {})}
+        price = (0.04 * cpu + 0.005 * cpu * per + devices) * rng.uniform(0.8, 1.25)
+        shapes.append(Shape(f"s{number}", read(amounts, pods=110), f"{price:.4f}"))
+    shapes.append(Shape("largest", read({"cpu": "64", "memory": "256Gi", GPU: "8"}, pods=110), "12"))
+    sizes = [template(str(rng.choice((1, 2, 4, 8))), f"{rng.choice((1, 3, 8, 20))}Gi") for _ in range(30)]
+    for body in sizes[:9]:
+        resources, devices = body["spec"]["containers"][0]["resources"], str(rng.choice((1, 1, 2, 4)))
+        resources["requests"][GPU], resources["limits"] = devices, {GPU: devices}
+    return tuple(shapes), [job(f"j{n}", template=rng.choice(sizes)) for n in range(300)]
+
+
+@pytest.mark.parametrize(("seed", "most"), [(2, 10_000), (4, 10_000), (0, 400), (1, 400)])
+def test_what_was_launched_of_many_shapes_is_enough_too(seed: int, most: int) -> None:
+    """Nodes of several shapes could be filled in another way than was meant, and then some more would be needed."""
+    shapes, jobs = mixed(seed)
+    known = store(environment(shapes=shapes, max_vcpus=most), queue(), *jobs)
+    first = decide(known, NOW)
+    assert len(launched(first)) > 3
+    assert launched(decide(came(known, first), NOW + 1)) == []
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_when_some_no_longer_wait_the_rest_needs_no_other_nodes(seed: int) -> None:
+    shapes, jobs = mixed(seed)
+    things = environment(shapes=shapes, max_vcpus=10_000), queue()
+    first = decide(store(*things, *jobs), NOW)
+    fewer = came(store(*things, *jobs[: len(jobs) * 9 // 10]), first)
+    assert launched(decide(fewer, NOW + 1)) == []
+
+
+def test_nodes_that_are_there_are_filled_at_any_price_and_no_more_than_there_are() -> None:
+    lots = [Lot((3, 1), 17, frozenset({0, 1})), Lot((1, 5), 11, frozenset({1}))]
+    kinds = [Kind((8, 16), 1.0), Kind((4, 32), 100.0, to_be_had=False)]
+    stock = [Stock(1, (4, 32), 2), Stock(1, (3, 32), 1)]
+    packing = Packing(kinds, lots)
+    found = [(node.free, pattern.times) for node, pattern in packing.put(stock)]
+    assert sum(times for free, times in found if free == (4, 32)) == 2
+    assert sum(times for free, times in found if free == (3, 32)) == 1
+    assert [node.count for node in stock] == [0, 0]
+    assert {pattern.kind for pattern in packing.all()} == {0}
+    assert lots[0].left == 0
+
+
 def test_jobs_that_a_limit_of_their_queue_holds_back_get_no_nodes() -> None:
     things = [job(f"j{n}", template=template("16")) for n in range(9)]
     plan = decide(store(environment(shapes=(PLAIN,), max_vcpus=1000), queue(max_running=2), *things), NOW)
@@ -73,7 +126,7 @@ def test_jobs_that_go_elsewhere_are_not_counted() -> None:
 
 def test_shadow_prices_are_the_relaxation() -> None:
     kinds = [Kind((32, 64), 1.0), Kind((16, 128), 1.0)]
-    prices = shadow_prices(kinds, (320, 640))
+    prices = shadow_prices([(kind.capacity, kind.cost) for kind in kinds], (320, 640))
     assert sum(price * amount for price, amount in zip(prices, (320, 640), strict=True)) == 10.0
     assert all(sum(p * c for p, c in zip(prices, kind.capacity, strict=True)) <= kind.cost + 1e-9 for kind in kinds)
 

@@ -8,18 +8,19 @@ what is free before a node is launched for him that no seat needs.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, log2
 
 from batchyard.decide.allocate import cost, is_available, is_within, waits_for_best
+from batchyard.decide.coarsen import Vector, alike
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.needs import Needs, Taste, selects, tolerates
-from batchyard.decide.pack import Kind, Lot, Packing, Pattern, Vector
+from batchyard.decide.pack import Kind, Lot, Packing, Pattern, Stock
 from batchyard.decide.room import Pool, best, capacity, shape_labels
 from batchyard.decide.slots import Slot
 from batchyard.model.machine import Shape
 from batchyard.model.resources import NOTHING, Resources
+from batchyard.world.views import Environment
 
 MOST_LOTS = 500  # of more different sizes, those that are about the same are packed as the largest of them
 _DEARER = 1000.0  # where capacity comes first, what each loss multiplies a shape's price by
@@ -113,24 +114,25 @@ def lay_out(cycle: Cycle, pool: Pool, asked: Callable[[], Wanted]) -> Layout:
     """
     away = [slot for slot in (*pool.slots, *pool.planned) if not slot.ready]
     layout = Layout(pool, [slot for slot in pool.slots if slot.ready], away)
-    shapes = pool.environment.shapes
-    costs = [_cost(cycle, pool, shape) for shape in shapes]
-    wanted = asked() if away or min(costs, default=inf) < inf else {}
+    to_be_had = [_is_to_be_had(cycle, pool, shape) for shape in pool.environment.shapes]
+    wanted = asked() if away or any(to_be_had) else {}
     if not wanted:
         return layout
-    problem = _Problem(cycle, pool, shapes, costs, wanted)
+    problem = _Problem(cycle, pool, to_be_had, wanted)
     problem.seat(layout)
     problem.launch(layout)
     return layout
 
 
-def _cost(cycle: Cycle, pool: Pool, shape: Shape) -> float:
-    """Return what a shape counts as, infinite if it cannot be launched now; a free one costs next to nothing."""
+def _is_to_be_had(cycle: Cycle, pool: Pool, shape: Shape) -> bool:
     environment = pool.environment
     if not is_within(environment, shape) or pool.vcpus + shape.resources.cpu > pool.limit:
-        return inf
-    if not waits_for_best(environment) and not is_available(cycle, environment, shape):
-        return inf
+        return False
+    return waits_for_best(environment) or is_available(cycle, environment, shape)
+
+
+def _cost(cycle: Cycle, environment: Environment, shape: Shape) -> float:
+    """Return what a shape counts as; a free one costs next to nothing."""
     before, price = cost(cycle, environment, shape)
     return (float(price) + 1e-9 * max(shape.resources.cpu, 1)) * _DEARER ** min(before, 20)
 
@@ -138,43 +140,35 @@ def _cost(cycle: Cycle, pool: Pool, shape: Shape) -> float:
 class _Problem:
     """The packing problem of one environment, and back from its numbers to pods and shapes."""
 
-    def __init__(
-        self, cycle: Cycle, pool: Pool, shapes: Sequence[Shape], costs: Sequence[float], wanted: Wanted
-    ) -> None:
-        self._shapes = shapes
-        self._numbers = {shape.name: number for number, shape in enumerate(shapes)}
-        rooms = [capacity(cycle.store, pool.environment, shape) for shape in shapes]
+    def __init__(self, cycle: Cycle, pool: Pool, to_be_had: Sequence[bool], wanted: Wanted) -> None:
+        environment = pool.environment
+        self._shapes = environment.shapes
+        self._numbers = {shape.name: number for number, shape in enumerate(self._shapes)}
+        rooms = [capacity(cycle.store, environment, shape) for shape in self._shapes]
         self._names = sorted({name for each in (*rooms, *(n.requests for n in wanted)) for name, _ in each.extended})
-        kinds = [Kind(self._vector(room), cost) for room, cost in zip(rooms, costs, strict=True)]
-        labels = [shape_labels(pool.environment, shape) for shape in shapes]
+        costs = [_cost(cycle, environment, shape) for shape in self._shapes]
+        kinds = [Kind(*each) for each in zip(map(self._vector, rooms), costs, to_be_had, strict=True)]
         self._members: list[list[tuple[Needs, int]]] = []
-        lots = []
-        manners: dict[object, frozenset[int]] = {}
-        for group in self._groups(wanted):
-            needs = group[0][0]
-            manner = (needs.selector, needs.tolerations, needs.affinity)
-            if manner not in manners:
-                tolerated = tolerates(needs, pool.environment.taints) is None
-                manners[manner] = frozenset(n for n, each in enumerate(labels) if tolerated and selects(needs, each))
-            largest = tuple(map(max, zip(*(self._vector(each.requests) for each, _ in group), strict=True)))
-            lots.append(Lot(largest, sum(count for _, count in group), manners[manner]))
-            self._members.append(group[::-1])
-        self._packing = Packing(kinds, lots)
+        self._packing = Packing(kinds, list(self._lots(environment, wanted)))
+
+    def _lots(self, environment: Environment, wanted: Wanted) -> Iterator[Lot]:
+        """Yield pods of about one size that may go to the same nodes as lots, each as large as the largest of them."""
+        labels = [shape_labels(environment, shape) for shape in self._shapes]
+        sizes, pods = [self._vector(needs.requests) for needs in wanted], list(wanted.items())
+        manners = [(needs.selector, needs.tolerations, needs.affinity) for needs in wanted]
+        kinds: dict[object, frozenset[int]] = {}
+        for group in alike(sizes, MOST_LOTS, 16.0, manners):
+            needs, manner = pods[group[0]][0], manners[group[0]]
+            if manner not in kinds:
+                tolerated = tolerates(needs, environment.taints) is None
+                kinds[manner] = frozenset(n for n, each in enumerate(labels) if tolerated and selects(needs, each))
+            largest = tuple(map(max, zip(*(sizes[number] for number in group), strict=True)))
+            yield Lot(largest, sum(pods[number][1] for number in group), kinds[manner])
+            self._members.append([pods[number] for number in reversed(group)])
 
     def _vector(self, amounts: Resources) -> Vector:
         extended = dict(amounts.extended)
         return amounts.cpu, amounts.memory, amounts.pods, *(extended.get(name, 0) for name in self._names)
-
-    def _groups(self, wanted: Wanted) -> Iterable[list[tuple[Needs, int]]]:
-        steps = 1e9
-        while True:
-            groups: dict[object, list[tuple[Needs, int]]] = {}
-            for needs, count in wanted.items():
-                sizes = tuple(int(log2(each) * steps) if each > 0 else -1 for each in self._vector(needs.requests))
-                groups.setdefault((sizes, needs.selector, needs.tolerations, needs.affinity), []).append((needs, count))
-            if len(groups) <= MOST_LOTS or steps < 0.3:
-                return groups.values()
-            steps = 16.0 if steps > 16 else steps / 1.4
 
     def seat(self, layout: Layout) -> None:
         """Fill the nodes that are on their way, those that are alike alike."""
@@ -183,10 +177,10 @@ class _Problem:
             number = self._numbers.get(slot.shape.name) if slot.shape else None
             if number is not None:
                 groups[number, self._vector(slot.free)].append(slot)
-        for (number, free), slots in groups.items():
-            while slots and (pattern := self._packing.put(free, number, len(slots))) is not None:
-                for seats in self._nodes(pattern):
-                    layout.reserve(slots.pop(), seats)
+        stock = [Stock(number, free, len(slots)) for (number, free), slots in groups.items()]
+        for node, pattern in self._packing.put(stock):
+            for seats in self._nodes(pattern):
+                layout.reserve(groups[node.kind, node.free].pop(), seats)
 
     def launch(self, layout: Layout) -> None:
         """Lay out nodes for the rest."""

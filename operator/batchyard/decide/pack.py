@@ -7,26 +7,38 @@ Vector Bin Packing" (2011): next comes what points most along what is still free
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, log2, sqrt
+from math import inf, sqrt
 from operator import le, mul
 
-Vector = tuple[int, ...]  # amounts of the resources of one problem, in an order of its own
+from batchyard.decide.coarsen import Vector, alike
+from batchyard.decide.shadow import shadow_prices
 
 _TRIED = 4  # kinds of node that are filled to see which is best, of those whose price promises most
-_PIVOTS = 64
 _CLASSES = 120  # of pods that are looked at one by one when a node is filled
 _EVEN = 0.2  # of a node's value that goes by what is asked for: what is left over anyway may become scarce too
+_ANY = 1 << 60  # nodes: as many as it takes
 _STEPS = 4  # for which a kind of node that was found best for the hardest is kept
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of node: what it holds, and what it costs, above 0; infinite: there are some, and none is to be had."""
+    """A kind of node: what it holds, what it costs, above 0, and whether there are more than those that are there."""
 
     capacity: Vector
     cost: float
+    to_be_had: bool = True
+
+
+@dataclass(slots=True)
+class Stock:
+    """Nodes that are there and alike: of which kind, how much each has free, and how many are left to be filled."""
+
+    kind: int
+    free: Vector
+    count: int
 
 
 @dataclass(slots=True)
@@ -47,55 +59,19 @@ class Pattern:
     contents: tuple[tuple[int, int], ...]
 
 
-def shadow_prices(kinds: Sequence[Kind], demand: Sequence[int]) -> list[float]:
-    """Return what a unit of each resource is worth: the most for all of `demand` that no kind exceeds its cost with.
-
-    The demand at these prices is what the linear relaxation costs, which no packing beats. Simplex method on the dual.
-    """
-    wanted = [r for r, amount in enumerate(demand) if amount > 0]
-    rows = [[kind.capacity[r] / demand[r] for r in wanted] + [kind.cost] for kind in kinds]
-    aims, owners, columns = [1.0] * len(wanted), [-1] * len(rows), list(range(len(wanted)))
-    for _ in range(_PIVOTS):
-        column = max(range(len(wanted)), key=aims.__getitem__, default=0)
-        ratios = [(row[-1] / row[column], number) for number, row in enumerate(rows) if row and row[column] > 1e-12]
-        if not wanted or aims[column] <= 1e-12 or not ratios:
-            break
-        _, leaving = min(ratios)
-        _pivot(rows, aims, leaving, column)
-        owners[leaving], columns[column] = columns[column], owners[leaving]
-    prices = [0.0] * len(demand)
-    for owner, row in zip(owners, rows, strict=True):
-        if owner >= 0:
-            prices[wanted[owner]] = max(row[-1], 0.0) / demand[wanted[owner]]
-    return prices
-
-
-def _pivot(rows: list[list[float]], aims: list[float], leaving: int, column: int) -> None:
-    pivot = rows[leaving]
-    head = pivot[column]
-    rows[leaving] = pivot = [1 / head if place == column else each / head for place, each in enumerate(pivot)]
-    for number, row in enumerate(rows):
-        factor = row[column]
-        if number != leaving and factor:
-            row[:] = [each - factor * its for each, its in zip(row, pivot, strict=True)]
-            row[column] = -factor / head
-    factor = aims[column]
-    aims[:] = [each - factor * its for each, its in zip(aims, pivot[:-1], strict=True)]
-    aims[column] = -factor / head
-
-
 class Packing:
     """One problem: kinds of node and lots of pods, of which each step takes some away."""
 
     def __init__(self, kinds: Sequence[Kind], lots: Sequence[Lot]) -> None:
         self.kinds, self.lots = kinds, lots
+        self._usable = {number for number, kind in enumerate(kinds) if kind.to_be_had}
         self._prices: list[float] = []
         self._demand = [sum(lot.left * lot.requests[r] for lot in lots) for r in range(_width(kinds, lots))]
         self._classes = _classes(lots)
         self._fresh = 0  # steps for which the prices may still be used
         self._hardest = sorted(range(len(lots)), key=self._hardness)
-        self._at = 0
         self._kept: tuple[int, int, int] = (-1, -1, 0)  # the hardest, the kind that was best for it, for how many steps
+        self._new = {number: [Stock(number, kind.capacity, _ANY)] for number, kind in enumerate(kinds)}
 
     def _hardness(self, number: int) -> tuple[int, float, int]:
         """Come first what fits on the fewest kinds, then what is largest there."""
@@ -103,58 +79,70 @@ class Packing:
         fitting = [self.kinds[kind] for kind in lot.kinds if _fits(lot.requests, self.kinds[kind].capacity)]
         return len(fitting), -min((_share(lot.requests, kind.capacity) for kind in fitting), default=0.0), number
 
-    def all(self) -> list[Pattern]:
-        """Return nodes for everything that any kind can hold."""
-        found = []
-        while (pattern := self.next()) is not None:
-            found.append(pattern)
-        return found
+    def all(self) -> Iterator[Pattern]:
+        """Yield nodes for everything that any kind that is to be had can hold, from the hardest on."""
+        self._use(number for number, kind in enumerate(self.kinds) if kind.to_be_had)
+        for number in self._hardest:
+            while self.lots[number].left and (found := self._best(number, self._new)) is not None:
+                yield self._take(found[0].kind, found[1])
 
-    def next(self) -> Pattern | None:
-        """Return the nodes for the hardest that is left and what goes with it; None when nothing is left."""
-        while self._at < len(self._hardest):
-            number = self._hardest[self._at]
-            found = self._best(number) if self.lots[number].left else None
-            if found is not None:
-                return self._take(*found)
-            self._at += 1
-        return None
+    def put(self, stock: Sequence[Stock]) -> Iterator[tuple[Stock, Pattern]]:
+        """Yield what goes to nodes that are there, as if each were bought now.
 
-    def put(self, capacity: Vector, kind: int, most: int) -> Pattern | None:
-        """Return what goes to nodes that are there, so many at most, with this much free, None if nothing does."""
-        for number in self._hardest[self._at :]:
-            lot = self.lots[number]
-            if lot.left and kind in lot.kinds and _fits(lot.requests, capacity):
-                return self._take(kind, self._fill(capacity, kind, number)[0], most)
-        return None
+        So those that were bought for a set are filled with it as was meant, and it needs no more.
+        """
+        there: defaultdict[int, list[Stock]] = defaultdict(list)
+        for each in stock:
+            there[each.kind].append(each)
+        self._use((*self._usable, *there))
+        for number in self._hardest:
+            while self.lots[number].left and (found := self._best(number, there)) is not None:
+                node, contents = found
+                pattern = self._take(node.kind, contents, node.count)
+                node.count -= pattern.times
+                yield node, pattern
 
-    def _best(self, hardest: int) -> tuple[int, dict[int, int]] | None:
+    def _use(self, numbers: Iterable[int]) -> None:
+        """Have these kinds make the prices from now on."""
+        usable = set(numbers)
+        if usable != self._usable:
+            self._usable, self._fresh, self._kept = usable, 0, (-1, -1, 0)
+
+    def _best(self, hardest: int, stock: Mapping[int, Sequence[Stock]]) -> tuple[Stock, dict[int, int]] | None:
+        """Return the node of `stock` that is worth most at its price with the hardest on it, and what it holds then."""
         prices, lot = self._current(), self.lots[hardest]
         whose, kept, steps = self._kept
         if whose == hardest and steps:
-            self._kept = (whose, kept, steps - 1)
-            return kept, self._fill(self.kinds[kept].capacity, kept, hardest)[0]
+            for node in _open(stock[kept], lot):
+                self._kept = (whose, kept, steps - 1)
+                return node, self._fill(node.free, kept, hardest)[0]
         total = sum(map(mul, prices, self._demand))
-        hopes = []
-        for number in lot.kinds:
-            kind = self.kinds[number]
-            if kind.cost < inf and _fits(lot.requests, kind.capacity):
-                hopes.append((-min(total, sum(map(mul, prices, kind.capacity))) / kind.cost, kind.cost, number))
-        hopes.sort()
         found, best = None, -inf
-        for place, (hope, cost, number) in enumerate(hopes):
-            if -hope <= best or place >= _TRIED * (1 + (total < cost * _TRIED)):
+        for place, (hope, cost, number) in enumerate(self._hopes(lot, total)):
+            if found is not None and (-hope <= best or place >= _TRIED * (1 + (total < cost * _TRIED))):
                 break
-            contents, value = self._fill(self.kinds[number].capacity, number, hardest)
-            if value / cost > best:
-                found, best = (number, contents), value / cost
-        if found is not None and total > _TRIED * self.kinds[found[0]].cost:
-            self._kept = (hardest, found[0], _STEPS)
+            for node in _open(stock[number], lot):
+                contents, value = self._fill(node.free, number, hardest)
+                if value / cost > best:
+                    found, best = (node, contents), value / cost
+        if found is not None and total > _TRIED * self.kinds[found[0].kind].cost:
+            self._kept = (hardest, found[0].kind, _STEPS)
         return found
+
+    def _hopes(self, lot: Lot, total: float) -> list[tuple[float, float, int]]:
+        """Return the kinds that a lot may go to, by what they promise at most for their price: (-promise, cost, kind)."""
+        hopes = []
+        for number in lot.kinds & self._usable:
+            kind = self.kinds[number]
+            if _fits(lot.requests, kind.capacity):
+                promise = min(total, sum(map(mul, self._prices, kind.capacity)))
+                hopes.append((-promise / kind.cost, kind.cost, number))
+        return sorted(hopes)
 
     def _current(self) -> list[float]:
         if self._fresh <= 0:
-            self._prices = shadow_prices([kind for kind in self.kinds if kind.cost < inf], self._demand)
+            usable = (self.kinds[number] for number in sorted(self._usable))
+            self._prices = shadow_prices([(kind.capacity, kind.cost) for kind in usable], self._demand)
             self._fresh = _STEPS
         return self._prices
 
@@ -213,7 +201,7 @@ class Packing:
                 return number
         return -1
 
-    def _take(self, kind: int, contents: dict[int, int], most: int = 1 << 60) -> Pattern:
+    def _take(self, kind: int, contents: dict[int, int], most: int = _ANY) -> Pattern:
         times = min(self.lots[number].left // count for number, count in contents.items())
         times = min(max(times // 2, 1), most)
         for number, count in contents.items():
@@ -223,6 +211,10 @@ class Packing:
                 self._demand[r] -= times * count * takes
         self._fresh -= 1
         return Pattern(kind, times, tuple(sorted(contents.items())))
+
+
+def _open(stock: Iterable[Stock], lot: Lot) -> Iterator[Stock]:
+    return (node for node in stock if node.count and _fits(lot.requests, node.free))
 
 
 def _width(kinds: Sequence[Kind], lots: Sequence[Lot]) -> int:
@@ -242,16 +234,8 @@ def _times(requests: Vector, free: Sequence[int]) -> int:
 
 
 def _classes(lots: Sequence[Lot]) -> list[list[int]]:
-    """Return lots that are of about one size together, the largest last; the more there are the coarser."""
-    steps = 1e9
-    while True:
-        found: dict[object, list[int]] = {}
-        for number, lot in enumerate(lots):
-            size = tuple(int(log2(takes) * steps) if takes > 0 else -1 for takes in lot.requests)
-            found.setdefault(size, []).append(number)
-        if len(found) <= _CLASSES or steps < 0.3:
-            break
-        steps = 2.0 if steps > 2 else steps / 1.5
-    for members in found.values():
+    """Return lots that are of about one size together, the largest last."""
+    found = alike([lot.requests for lot in lots], _CLASSES, 2.0)
+    for members in found:
         members.sort(key=lambda number: (lots[number].requests, -number))
-    return list(found.values())
+    return found
