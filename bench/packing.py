@@ -30,7 +30,7 @@ from batchyard.model.resources import read  # noqa: E402
 from batchyard.world.store import Store  # noqa: E402
 from builders import NOW, environment, job, machine, of, queue, store, template  # noqa: E402
 
-JOBS, SEEDS, GPU = 10_000, (1, 2, 3), "nvidia.com/gpu"
+JOBS, SEEDS, GPU = 10_000, (1, 2, 3, 4, 5), "nvidia.com/gpu"
 Amounts = tuple[int, int, int]  # millicores, MiB, devices
 
 

@@ -62,7 +62,7 @@ def test_what_was_launched_for_a_set_is_enough_for_it_in_the_next_decision() -> 
 
 def mixed(seed: int) -> tuple[tuple[Shape, ...], list[Any]]:
     """Return fifteen shapes, some with devices, and 300 jobs of 30 sizes, of which some need devices."""
-    rng = random.Random(seed)  # noqa: S311 a seed makes it the same again
+    rng = random.Random(seed)
     shapes = []
     for number in range(15):
         cpu, per, devices = rng.choice((16, 32, 64)), rng.choice((2, 4, 8)), rng.choice((0, 0, 1, 4, 8))

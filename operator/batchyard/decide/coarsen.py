@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log2
+from math import floor, log2
 
 Vector = tuple[int, ...]  # amounts of the resources of one problem, in an order of its own
 
@@ -18,12 +18,13 @@ def alike(sizes: Sequence[Vector], most: int, parts: float, apart: Sequence[obje
     `parts`, and into fewer and fewer. What differs in `apart` is never together.
     """
     manners = apart or [None] * len(sizes)
+    logs = [tuple(log2(each) if each > 0 else -1.0 for each in size) for size in sizes]
     steps = _EXACT
     while True:
         found: dict[object, list[int]] = {}
-        for number, size in enumerate(sizes):
-            rounded = tuple(int(log2(each) * steps) if each > 0 else -1 for each in size)
+        for number, size in enumerate(logs):
+            rounded = tuple(floor(each * steps) for each in size)
             found.setdefault((rounded, manners[number]), []).append(number)
         if len(found) <= most or steps < _COARSEST:
             return list(found.values())
-        steps = parts if steps > parts else steps / 1.5
+        steps = parts if steps > parts else steps / 1.4

@@ -49,10 +49,10 @@ class Layout:
     full: set[Needs] = field(default_factory=set)  # who found no node that is ready
     seen: dict[tuple[Needs, bool], int] = field(default_factory=dict)  # how many of `away` have no room for whom
 
-    def slot(self, needs: Needs, taste: Taste) -> Slot | None:
-        """Return room for a pod: on a node that is ready, its seat, what nobody is to have."""
+    def slot(self, needs: Needs, taste: Taste, half: float = 0.0) -> Slot | None:
+        """Return room for a pod, of whose run `half` is then over: on a node that is ready, its seat, or spare."""
         if needs not in self.full or taste.avoid:
-            found = best(self.ready, needs, taste)
+            found = best(self.ready, needs, taste, half)
             if found is not None:
                 return found
             if not taste.avoid:

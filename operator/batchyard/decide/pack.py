@@ -130,7 +130,7 @@ class Packing:
         return found
 
     def _hopes(self, lot: Lot, total: float) -> list[tuple[float, float, int]]:
-        """Return the kinds that a lot may go to, by what they promise at most for their price: (-promise, cost, kind)."""
+        """Return the kinds that a lot may go to by what they promise at most for their price: -promise, cost, kind."""
         hopes = []
         for number in lot.kinds & self._usable:
             kind = self.kinds[number]
@@ -235,7 +235,7 @@ def _times(requests: Vector, free: Sequence[int]) -> int:
 
 def _classes(lots: Sequence[Lot]) -> list[list[int]]:
     """Return lots that are of about one size together, the largest last."""
-    found = alike([lot.requests for lot in lots], _CLASSES, 2.0)
+    found = alike([lot.requests for lot in lots], _CLASSES, 16.0)
     for members in found:
         members.sort(key=lambda number: (lots[number].requests, -number))
     return found

@@ -13,6 +13,7 @@ from batchyard.decide.find import Claim, Places, find
 from batchyard.decide.gang_pods import main_start
 from batchyard.decide.interrupt import reclaimed_lately
 from batchyard.decide.limit import held_back
+from batchyard.decide.linger import end
 from batchyard.decide.order import turns
 from batchyard.decide.pods import Placement, Run, manifest
 from batchyard.decide.room import Pool, keep
@@ -103,11 +104,12 @@ def _after(first: Ask) -> Outlook:
 def claim(places: Places, ask: Ask, found: Claim) -> None:
     """Count a pod where room was found for it."""
     cycle, queue = places.cycle, ask.job.spec.queue
-    until = latest_end(ask, cycle.now)
+    until, expected = latest_end(ask, cycle.now), end(cycle, ask)
     if found.pool.environment.name in places.heads:
         places.heads[found.pool.environment.name].take(found.slot, ask.needs, until)
     for slot, needs in found.takes(ask):
         slot.take(needs)
+        slot.until = max(slot.until, expected)
         slot.claims.append((until, needs.requests))
         cycle.claimed.add(slot.name)
     found.pool.used += ask.cpu

@@ -162,7 +162,8 @@ def has_jobs(store: Store, node: str) -> bool:
 def _node_slot(store: Store, node: Node, shape: Shape | None) -> Slot:
     # Most have but the one that keeps others' pods away, and there are many of them.
     taints = () if len(node.taints) == 1 and node.taints[0].key == names.ENVIRONMENT else _telling(node.taints)
-    return Slot(node.name, node.allocatable - store.used.get(node.name, NOTHING), node.labels, taints, True, shape)
+    free, until = node.allocatable - store.used.get(node.name, NOTHING), store.busy_until(node.name)
+    return Slot(node.name, free, node.labels, taints, True, shape, until=until)
 
 
 def _telling(taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
@@ -214,16 +215,18 @@ def below_limit(pool: Pool) -> str:
     return f"{free}m of {pool.environment.max_vcpus} vCPUs free{replacing(pool.outdated)}"
 
 
-def best(slots: Iterable[Slot], needs: Needs, taste: Taste) -> Slot | None:
-    """Return the slot that the pod leaves fullest (best fit); ready and untried ones first; ties by name.
+def best(slots: Iterable[Slot], needs: Needs, taste: Taste, half: float = 0.0) -> Slot | None:
+    """Return the slot that the pod leaves fullest (best fit) of those that come first; ties by name.
 
-    Whether a slot accepts the pod is asked last, and of those only that would be better than what was found.
+    Ready and untried ones come first, then those without devices that it does not need, then those that are busy until
+    `half` of its run is over. Whether a slot accepts the pod is asked last, and of those only that would be better than
+    what was found.
     """
     cpu, found, rank = needs.requests.cpu, None, None
     for slot in slots:
         if slot.free.cpu < cpu:
             continue
-        its = _rank(slot, taste)
+        its = _rank(slot, needs, taste, half)
         if (rank is None or its < rank) and slot.name not in taste.avoid and slot.accepts(needs):
             found, rank = slot, its
     return found
@@ -231,12 +234,14 @@ def best(slots: Iterable[Slot], needs: Needs, taste: Taste) -> Slot | None:
 
 def ranked(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
     """Return all slots that the pod may go to, the best first."""
-    return sorted(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, taste))
+    return sorted(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, needs, taste, 0.0))
 
 
 def _fitting(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
     return [slot for slot in slots if slot.name not in taste.avoid and slot.accepts(needs)]
 
 
-def _rank(slot: Slot, taste: Taste) -> tuple[bool, bool, int, int, str]:
-    return (not slot.ready, slot.name in taste.tried, slot.free.cpu, slot.free.memory, slot.name)
+def _rank(slot: Slot, needs: Needs, taste: Taste, half: float) -> tuple[bool, bool, bool, bool, int, int, str]:
+    free = slot.free
+    idle = bool(free.extended) and not needs.requests.extended
+    return not slot.ready, slot.name in taste.tried, idle, slot.until < half, free.cpu, free.memory, slot.name

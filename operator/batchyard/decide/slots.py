@@ -23,6 +23,7 @@ class Slot:
     ready: bool
     shape: Shape | None = None
     taken: bool = False
+    until: float = 0.0  # when the last of its jobs is expected to have ended, 0 if there is none
     claims: list[tuple[float, Resources]] = field(default_factory=list)  # room taken in this decision -> its latest end
 
     def accepts(self, needs: Needs) -> bool:
@@ -45,6 +46,7 @@ class Offer:
     size: int  # millicores of the whole machine
     slot: Slot
     free: Resources  # of the slot when a decision begins
+    until: float  # of the slot likewise
 
 
 def offered(store: Store, machine: Machine) -> Offer | None:
@@ -57,6 +59,7 @@ def offered(store: Store, machine: Machine) -> Offer | None:
         return None
     if offer.slot.free is not offer.free:  # the last decision put something on it
         offer.slot.free, offer.slot.taken, offer.slot.claims = offer.free, False, []
+        offer.slot.until = offer.until
     return offer
 
 
@@ -65,4 +68,4 @@ def remember(store: Store, machine: Machine, size: int, slot: Slot) -> None:
     offers, name = store.memo.offers, machine.name
     if len(offers) > 2 * len(store.machines):  # most are of machines that are gone
         offers.clear()
-    offers[name] = Offer(machine, store.nodes[name], store.used.get(name, NOTHING), size, slot, slot.free)
+    offers[name] = Offer(machine, store.nodes[name], store.used.get(name, NOTHING), size, slot, slot.free, slot.until)

@@ -6,10 +6,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
 from batchyard.world.money import read_amount
 from batchyard.world.parse import moment, rfc3339
-from batchyard.world.views import Attempt, Job
+from batchyard.world.views import Attempt, Job, Pod
 
 SAMPLES = 50  # run times that are kept of a kind
 KINDS = 5_000  # kinds of jobs whose run times are kept
@@ -43,6 +44,7 @@ class Histories:
     samples: OrderedDict[Family, deque[float]] = field(default_factory=OrderedDict)
     costs: OrderedDict[str, deque[Decimal]] = field(default_factory=OrderedDict)  # queue -> of its attempts
     learnt: dict[str, None] = field(default_factory=dict)  # uids of jobs that are there: each is learnt from once
+    halves: dict[Family, float] = field(default_factory=dict)  # what half of the samples did not pass, if it was asked
     closed: bool = False  # what happens in a replay is no experience
 
     def learn(self, job: Job) -> None:
@@ -65,8 +67,9 @@ class Histories:
         for family in families(job):
             self.samples.setdefault(family, deque(maxlen=SAMPLES)).append(seconds)
             self.samples.move_to_end(family)
+            self.halves.pop(family, None)
         while len(self.samples) > KINDS:
-            self.samples.popitem(last=False)
+            self.halves.pop(self.samples.popitem(last=False)[0], None)
 
     def _price(self, queue: str, attempt: Attempt) -> None:
         cost = read_amount(attempt.cost)
@@ -84,6 +87,23 @@ class Histories:
     def fork(self) -> Histories:
         """Return the same, which learns nothing more."""
         return Histories(OrderedDict((family, deque(runs)) for family, runs in self.samples.items()), closed=True)
+
+    def half_last(self, job: Job) -> float | None:
+        """Return the run time that half of a job's kind did not pass, None if unknown; asked for every pod."""
+        for family in families(job):
+            if family in self.halves:
+                return self.halves[family]
+            known = self.samples.get(family)
+            if known:
+                self.halves[family] = sorted(known)[len(known) // 2]
+                return self.halves[family]
+        return None
+
+    def end_of(self, pod: Pod, job: Job | None) -> float:
+        """Return when a pod is expected to have ended, at its timeout at the latest; infinite where nobody knows."""
+        half = self.half_last(job) if job is not None else None
+        known = [seconds for seconds in (half, pod.timeout) if seconds is not None]
+        return (pod.running_since or pod.created) + min(known, default=inf)
 
     def lasts(self, job: Job, part: float, already: float) -> float | None:
         """Return the run time that a `part` of those that ran at least `already` seconds did not pass, None if unknown.

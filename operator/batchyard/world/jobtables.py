@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import msgspec
 
 from batchyard.world.children import CHILDREN
-from batchyard.world.estimates import Estimate, Histories
+from batchyard.world.estimates import Estimate
 from batchyard.world.notes import Note
 from batchyard.world.scheduletables import ScheduleTables
 from batchyard.world.versions import older
@@ -26,7 +26,6 @@ class JobTables(ScheduleTables):
         self.pinned: dict[str, int] = {}  # job uid -> definition revision resolved at submission
         self.front: tuple[str, ...] = ()  # uids of the jobs that the latest decision found at the front of their queues
         self.estimates: dict[str, Estimate] = {}  # job uid -> when it is expected to start
-        self.histories = Histories()  # how long attempts have run
 
     def apply_job(self, job: Job) -> None:
         """Take in a job's newest version; older ones and the dead are ignored."""

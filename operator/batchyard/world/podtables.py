@@ -11,6 +11,7 @@ import msgspec
 from batchyard.model.resources import NOTHING, Resources
 from batchyard.world.bill import Bills
 from batchyard.world.children import attempts_on_record, has_ended, place_of
+from batchyard.world.estimates import Histories
 from batchyard.world.memo import Memo
 from batchyard.world.pods import disowned, is_of
 from batchyard.world.purse import Purse
@@ -45,6 +46,9 @@ class PodTables:
         self.held: defaultdict[str, Counter[str]] = defaultdict(Counter)  # consumable -> what each job's live pods hold
         self.in_use: Counter[str] = Counter()  # consumable -> the sum of that
         self.ends: dict[str, tuple[tuple[float, Resources], ...]] = {}  # node -> when its pods end, as decide found
+        # node -> its jobs' pods -> when each is expected to have ended
+        self.until: defaultdict[str, dict[Key, float]] = defaultdict(dict)
+        self.histories = Histories()  # how long attempts have run
         self.ledger = Ledger()  # what the shares of queues use
         self.purse = Purse()  # what queues with a budget spend
         self.bills = Bills()  # what environments cost
@@ -135,6 +139,8 @@ class PodTables:
             self.ends.pop(pod.node, None)
             self.live_on[pod.node][where] = pod
             self.used[pod.node] = self.used.get(pod.node, NOTHING) + pod.requests
+            if pod.job:
+                self.until[pod.node][where] = self.histories.end_of(pod, self.jobs.get(pod.job))
         elif pod.job:
             self.unbound[where] = pod
 
@@ -201,8 +207,13 @@ class PodTables:
         if neighbours.pop(where, None) is not None:
             self.ends.pop(pod.node, None)
             self.used[pod.node] = self.used[pod.node] - pod.requests
+            self.until[pod.node].pop(where, None)
             if not neighbours:
-                del self.live_on[pod.node], self.used[pod.node]
+                del self.live_on[pod.node], self.used[pod.node], self.until[pod.node]
+
+    def busy_until(self, node: str) -> float:
+        """Return when the last job on a node is expected to have ended (unix seconds), 0 if there is none."""
+        return max(self.until.get(node, {}).values(), default=0.0)
 
     def _release(self, main: Pod) -> None:
         for node in main.gang.values():
