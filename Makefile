@@ -89,6 +89,10 @@ bench-packing: $(PLOTS) ## Compare the nodes that are launched for 10,000 jobs w
 day: $(PLOTS) ## Simulate a day of mixed work, spot first against on-demand only (DAY_SEED=1), minutes; into docs/how-to/spot.md
 	@$(BIN)/python -m bench.day --seed $(or $(DAY_SEED),1)
 
+.PHONY: bench-linger
+bench-linger: $(READY) ## Simulate days of short and long jobs with and without gathering the long ones, a minute; into docs/explanation/how-it-decides.md
+	@$(BIN)/python -m bench.linger
+
 soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=50); results in bench/soak/
 	@SOAK_RATE=$(SOAK_RATE) $(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
 

@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # scenes to decide about are built as i
 import msgspec  # noqa: E402
 
 from batchyard.decide import decide  # noqa: E402
+from batchyard.decide.linger import NO_STAY  # noqa: E402
 from batchyard.decide.replay import START_SECONDS, Replay  # noqa: E402
 from batchyard.model.machine import Shape  # noqa: E402
 from batchyard.model.plan import Plan, Record, Retire  # noqa: E402
@@ -144,7 +145,7 @@ def _job(name: str, work: Work) -> Any:
 
 
 def _pair(seed: int, jobs: int) -> tuple[float, float]:
-    with patch("batchyard.decide.find.half_way", lambda *_: 0.0):  # the fullest node of all that have room
+    with patch("batchyard.decide.find.stay", lambda *_: NO_STAY):  # the fullest node of all that have room
         before = live(seed, jobs)
     return before, live(seed, jobs)
 

@@ -28,6 +28,7 @@ from builders import (
     pool_of,
     queue,
     revision,
+    running,
     store,
     succeeded,
     template,
@@ -95,11 +96,12 @@ def test_what_nobody_knows_the_end_of_gathers_too() -> None:
     assert place(store(*pool_of("n1", "n2"), *running, job("j"))) == "n2"
 
 
-def test_half_of_the_run_is_what_counts() -> None:
-    """What has three hours to run goes where three hours began less than ninety minutes ago."""
-    running = [*on("a", "long", "n1", 1), *on("b", "short", "n2", 4)]
-    assert place(scene(*running, of_kind("j", "long")), NOW + 1.4 * HOUR) == "n1"
-    assert place(scene(*running, of_kind("j", "long")), NOW + 1.6 * HOUR) == "n2"
+@pytest.mark.parametrize(("hours", "where"), [(0.7, "n2"), (0.8, "n1")])
+def test_less_than_a_quarter_of_the_run_does_not_count(hours: float, where: str) -> None:
+    """What has three hours to run keeps a node up for as long as what runs there is older."""
+    since = {**RUNS, "containers": (running(NOW - hours * HOUR),)}
+    older = pod("b", on="n2", requests=Resources(cpu=4000, memory=2**30, pods=1), **since)
+    assert place(scene(*on("a", "long", "n1"), of_kind("b", "long"), older, of_kind("j", "long"))) == where
 
 
 def test_where_one_has_been_put_the_next_may_follow_in_the_same_decision() -> None:

@@ -15,7 +15,7 @@ from batchyard.decide.escalate import rules_of
 from batchyard.decide.explain import Outlook, Verdict, outlook, too_large
 from batchyard.decide.gang_place import Search, gang_too_large, gather
 from batchyard.decide.layout import Layout, lay_out
-from batchyard.decide.linger import half_way
+from batchyard.decide.linger import NO_STAY, Stay, stay
 from batchyard.decide.make_way import make_way
 from batchyard.decide.needs import SPOT_FIRST, Needs, Taste
 from batchyard.decide.order import upcoming
@@ -206,13 +206,19 @@ def _room(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Claim | Verdict
 
 def _free(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Slot | None:
     """Return room on a node that is ready, or what is kept for the pod or for nobody on one that is not."""
-    name, half = pool.environment.name, half_way(places.cycle, ask) if pool.environment.managed else 0.0
+    name, its = pool.environment.name, _stay(places, pool, ask)
     if name not in places.layouts:
-        slot = best([*pool.slots, *pool.planned], ask.needs, taste, half)
+        slot = best([*pool.slots, *pool.planned], ask.needs, taste, its)
         if not pool.environment.managed or (slot is not None and slot.ready):
             return slot
         places.layouts[name] = lay_out(places.cycle, pool, lambda: wanted(places.cycle, places.pools, pool, ask))
-    return places.layouts[name].slot(ask.needs, taste, half)
+    return places.layouts[name].slot(ask.needs, taste, its)
+
+
+def _stay(places: Places, pool: Pool, ask: Ask) -> Stay:
+    if not pool.environment.managed:
+        return NO_STAY
+    return stay(places.cycle.store, ask.job, ask.lasts, places.cycle.now)
 
 
 def _laid_out(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Slot | None:
@@ -263,7 +269,7 @@ def _pass(places: Places, pool: Pool, ask: Ask, taste: Taste) -> Claim | None:
         return None
     pinned = pool.environment.managed and not needs.scheduler
     slots = (slot for slot in (*pool.slots, *pool.planned) if head.allows(slot, needs, until, pinned=pinned))
-    slot = best(slots, needs, taste, half_way(places.cycle, ask) if pool.environment.managed else 0.0)
+    slot = best(slots, needs, taste, _stay(places, pool, ask))
     return Claim(pool, slot) if slot is not None else None
 
 

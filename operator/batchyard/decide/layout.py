@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from batchyard.decide.allocate import cost, is_available, is_within, waits_for_best
 from batchyard.decide.coarsen import Vector, alike
 from batchyard.decide.cycle import Cycle
+from batchyard.decide.linger import NO_STAY, Stay
 from batchyard.decide.needs import Needs, Taste, selects, tolerates
 from batchyard.decide.pack import Kind, Lot, Packing, Pattern, Stock
 from batchyard.decide.room import Pool, best, capacity, shape_labels
@@ -49,10 +50,10 @@ class Layout:
     full: set[Needs] = field(default_factory=set)  # who found no node that is ready
     seen: dict[tuple[Needs, bool], int] = field(default_factory=dict)  # how many of `away` have no room for whom
 
-    def slot(self, needs: Needs, taste: Taste, half: float = 0.0) -> Slot | None:
-        """Return room for a pod, of whose run `half` is then over: on a node that is ready, its seat, or spare."""
+    def slot(self, needs: Needs, taste: Taste, stay: Stay = NO_STAY) -> Slot | None:
+        """Return room for a pod: on a node that is ready, its seat, what nobody is to have."""
         if needs not in self.full or taste.avoid:
-            found = best(self.ready, needs, taste, half)
+            found = best(self.ready, needs, taste, stay)
             if found is not None:
                 return found
             if not taste.avoid:

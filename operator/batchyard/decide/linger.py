@@ -1,28 +1,40 @@
-"""Which nodes are left to run empty, so that they can be retired: a pod goes where others stay for long anyway.
+"""Which nodes are left to run empty, so that they can be retired: a pod goes where others stay as long anyway.
 
-A pod starts on a node that others are expected to keep busy at least until half of its own run is over. Among such
-nodes, and else among the others, it goes to the fullest. So long jobs gather, and where only short ones are left, or
-none, the node becomes empty. What is expected of a job is what half of its kind did not pass, its timeout at most; of
-whose run nobody knows anything, that it lasts for ever.
+Nodes are compared by how much longer a pod would keep them up than what is there already: in quarters of its own run,
+so that what ends at about the same time counts as one. Among those that are equal the fullest is taken. So long jobs
+gather, and where only short ones are left, or none, the node becomes empty. What is expected of a job is what half of
+its kind did not pass, its timeout at most; of whose run nobody knows anything, that it lasts for ever.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
 
-from batchyard.decide.cycle import Ask, Cycle
+from batchyard.world.store import Store
+from batchyard.world.views import Job
+
+_PARTS = 4  # of a run: nodes that it keeps up by less than one of these are as good as those that it does not keep up
+_LONGEST = 1e9  # seconds: for ever
 
 
-def half_way(cycle: Cycle, ask: Ask) -> float:
-    """Return when half of a pod's run is over if it starts now (unix seconds)."""
-    return cycle.now + _lasts(cycle, ask) / 2
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """When a pod that starts now is expected to have ended (unix seconds), and a part of its run in seconds."""
+
+    end: float
+    part: float
+
+    def beyond(self, until: float) -> int:
+        """Return by how many parts of its run, all at most, the pod is there for longer than what ends at `until`."""
+        return min(int((self.end - until) / self.part), _PARTS) if until < self.end else 0
 
 
-def end(cycle: Cycle, ask: Ask) -> float:
-    """Return when a pod is expected to have ended if it starts now."""
-    return cycle.now + _lasts(cycle, ask)
+NO_STAY = Stay(0.0, 1.0)  # of a pod that keeps up no node: nobody retires them, or all are kept anyway
 
 
-def _lasts(cycle: Cycle, ask: Ask) -> float:
-    half = cycle.store.histories.half_last(ask.job)
-    return min(inf if half is None else half, ask.lasts)
+def stay(store: Store, job: Job, lasts: float, now: float) -> Stay:
+    """Return the stay of a job's pod that starts now and has ended after `lasts` seconds at the latest."""
+    half = store.histories.half_last(job)
+    seconds = max(min(inf if half is None else half, lasts, _LONGEST), 1.0)
+    return Stay(now + seconds, seconds / _PARTS)

@@ -13,7 +13,7 @@ from batchyard.decide.find import Claim, Places, find
 from batchyard.decide.gang_pods import main_start
 from batchyard.decide.interrupt import reclaimed_lately
 from batchyard.decide.limit import held_back
-from batchyard.decide.linger import end
+from batchyard.decide.linger import stay
 from batchyard.decide.order import turns
 from batchyard.decide.pods import Placement, Run, manifest
 from batchyard.decide.room import Pool, keep
@@ -104,7 +104,7 @@ def _after(first: Ask) -> Outlook:
 def claim(places: Places, ask: Ask, found: Claim) -> None:
     """Count a pod where room was found for it."""
     cycle, queue = places.cycle, ask.job.spec.queue
-    until, expected = latest_end(ask, cycle.now), end(cycle, ask)
+    until, expected = latest_end(ask, cycle.now), stay(cycle.store, ask.job, ask.lasts, cycle.now).end
     if found.pool.environment.name in places.heads:
         places.heads[found.pool.environment.name].take(found.slot, ask.needs, until)
     for slot, needs in found.takes(ask):

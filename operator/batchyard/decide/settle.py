@@ -48,9 +48,8 @@ def judge(store: Store, now: float, most: int) -> bool:
     A decision does the same without. It takes 10 us a job and yields to nobody, so with 100,000 of them the Lease would
     run out.
     """
-    cycle, dropped = Cycle(store, now), store.memo.dropped
-    if not cycle.roster.entries:
-        dropped.update(dict.fromkeys(store.active))
+    cycle = Cycle(store, now)
+    dropped = _dropped(cycle)
     if len(dropped) <= most:
         return False
     find_cycles(store)
@@ -71,10 +70,16 @@ def _judge(cycle: Cycle, uid: str) -> None:
 def _stale(cycle: Cycle) -> list[str]:
     """Return the jobs to be judged, in the order in which they came."""
     store, roster = cycle.store, cycle.roster
-    if not roster.entries:
-        return list(store.active)
-    known = (uid for uid in store.memo.dropped if uid in store.active or uid in roster.entries)
+    known = (uid for uid in _dropped(cycle) if uid in store.active or uid in roster.entries)
     return sorted({*known, *roster.due(cycle.now)}, key=lambda uid: store.active.get(uid, 0))
+
+
+def _dropped(cycle: Cycle) -> dict[str, None]:
+    """Return the jobs of which something has changed since they were judged: all, before any was."""
+    dropped = cycle.store.memo.dropped
+    if not cycle.roster.entries:
+        dropped.update(dict.fromkeys(cycle.store.active))
+    return dropped
 
 
 def lines(cycle: Cycle, standing: Standing) -> Iterator[tuple[Kind, Rank, Ask]]:
