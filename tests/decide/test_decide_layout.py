@@ -72,8 +72,8 @@ def mixed(seed: int) -> tuple[tuple[Shape, ...], list[Any]]:
     shapes.append(Shape("largest", read({"cpu": "64", "memory": "256Gi", GPU: "8"}, pods=110), "12"))
     sizes = [template(str(rng.choice((1, 2, 4, 8))), f"{rng.choice((1, 3, 8, 20))}Gi") for _ in range(30)]
     for body in sizes[:9]:
-        resources, devices = body["spec"]["containers"][0]["resources"], str(rng.choice((1, 1, 2, 4)))
-        resources["requests"][GPU], resources["limits"] = devices, {GPU: devices}
+        resources, asked = body["spec"]["containers"][0]["resources"], str(rng.choice((1, 1, 2, 4)))
+        resources["requests"][GPU], resources["limits"] = asked, {GPU: asked}
     return tuple(shapes), [job(f"j{n}", template=rng.choice(sizes)) for n in range(300)]
 
 

@@ -96,7 +96,8 @@ class Packing:
             there[each.kind].append(each)
         self._use((*self._usable, *there))
         for number in self._hardest:
-            while self.lots[number].left and (found := self._best(number, there)) is not None:
+            lot = self.lots[number]
+            while lot.left and any(_open(stock, lot)) and (found := self._best(number, there)) is not None:
                 node, contents = found
                 pattern = self._take(node.kind, contents, node.count)
                 node.count -= pattern.times
@@ -214,7 +215,7 @@ class Packing:
 
 
 def _open(stock: Iterable[Stock], lot: Lot) -> Iterator[Stock]:
-    return (node for node in stock if node.count and _fits(lot.requests, node.free))
+    return (node for node in stock if node.count and node.kind in lot.kinds and _fits(lot.requests, node.free))
 
 
 def _width(kinds: Sequence[Kind], lots: Sequence[Lot]) -> int:

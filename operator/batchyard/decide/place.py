@@ -104,12 +104,13 @@ def _after(first: Ask) -> Outlook:
 def claim(places: Places, ask: Ask, found: Claim) -> None:
     """Count a pod where room was found for it."""
     cycle, queue = places.cycle, ask.job.spec.queue
-    until, expected = latest_end(ask, cycle.now), stay(cycle.store, ask.job, ask.lasts, cycle.now).end
+    until = latest_end(ask, cycle.now)
     if found.pool.environment.name in places.heads:
         places.heads[found.pool.environment.name].take(found.slot, ask.needs, until)
     for slot, needs in found.takes(ask):
         slot.take(needs)
-        slot.until = max(slot.until, expected)
+        if slot.ready:
+            slot.until = max(slot.until, stay(cycle.store, ask.job, ask.lasts, cycle.now).end)
         slot.claims.append((until, needs.requests))
         cycle.claimed.add(slot.name)
     found.pool.used += ask.cpu
