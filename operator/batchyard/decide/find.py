@@ -9,6 +9,7 @@ from math import inf
 
 from batchyard.decide.backfill import Reservation, kind_of, latest_end, reserve
 from batchyard.decide.budget import only_spot
+from batchyard.decide.choose import best
 from batchyard.decide.consume import set_aside
 from batchyard.decide.cycle import Ask, Cycle
 from batchyard.decide.escalate import rules_of
@@ -19,7 +20,7 @@ from batchyard.decide.linger import NO_STAY, Stay, stay
 from batchyard.decide.make_way import make_way
 from batchyard.decide.needs import SPOT_FIRST, Needs, Taste
 from batchyard.decide.order import upcoming
-from batchyard.decide.room import Pool, below_limit, best
+from batchyard.decide.room import Pool, below_limit
 from batchyard.decide.scale import LOOK_AHEAD, add, grow
 from batchyard.decide.slots import Slot
 from batchyard.decide.wanted import wanted

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batchyard.decide.choose import ranked
 from batchyard.decide.cycle import Ask, Cycle, PodSet
 from batchyard.decide.explain import Verdict, too_large
 from batchyard.decide.needs import Taste
-from batchyard.decide.room import Pool, below_limit, ranked
+from batchyard.decide.room import Pool, below_limit
 from batchyard.decide.scale import grow, shape_fits
 from batchyard.decide.slots import Slot
 from batchyard.model.resources import Resources

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.decide.allocate import cost, is_available, is_within, waits_for_best
+from batchyard.decide.choose import best
 from batchyard.decide.coarsen import Vector, alike
 from batchyard.decide.cycle import Cycle
 from batchyard.decide.linger import NO_STAY, Stay
 from batchyard.decide.needs import Needs, Taste, selects, tolerates
 from batchyard.decide.pack import Kind, Lot, Packing, Pattern, Stock
-from batchyard.decide.room import Pool, best, capacity, shape_labels
+from batchyard.decide.room import Pool, capacity, shape_labels
 from batchyard.decide.slots import Slot
 from batchyard.model.machine import Shape
 from batchyard.model.resources import NOTHING, Resources

@@ -14,7 +14,7 @@ from math import inf
 from batchyard.world.store import Store
 from batchyard.world.views import Job
 
-_PARTS = 4  # of a run: nodes that it keeps up by less than one of these are as good as those that it does not keep up
+PARTS = 4  # of a run: nodes that it keeps up by less than one of these are as good as those that it does not keep up
 _LONGEST = 1e9  # seconds: for ever
 
 
@@ -25,10 +25,6 @@ class Stay:
     end: float
     part: float
 
-    def beyond(self, until: float) -> int:
-        """Return by how many parts of its run, all at most, the pod is there for longer than what ends at `until`."""
-        return min(int((self.end - until) / self.part), _PARTS) if until < self.end else 0
-
 
 NO_STAY = Stay(0.0, 1.0)  # of a pod that keeps up no node: nobody retires them, or all are kept anyway
 
@@ -37,4 +33,4 @@ def stay(store: Store, job: Job, lasts: float, now: float) -> Stay:
     """Return the stay of a job's pod that starts now and has ended after `lasts` seconds at the latest."""
     half = store.histories.half_last(job)
     seconds = max(min(inf if half is None else half, lasts, _LONGEST), 1.0)
-    return Stay(now + seconds, seconds / _PARTS)
+    return Stay(now + seconds, seconds / PARTS)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.decide.interrupt import node_trouble
-from batchyard.decide.linger import NO_STAY, Stay
-from batchyard.decide.needs import Needs, Taste
 from batchyard.decide.quarantine import refuses
 from batchyard.decide.slots import Slot, offered, remember
 from batchyard.decide.update import OUTDATED, is_outdated, replacing
@@ -214,35 +212,3 @@ def below_limit(pool: Pool) -> str:
     """Say how much of maxVCpus nobody uses, and whether nodes that are being replaced count in it."""
     free = max(pool.limit - pool.used, 0)
     return f"{free}m of {pool.environment.max_vcpus} vCPUs free{replacing(pool.outdated)}"
-
-
-def best(slots: Iterable[Slot], needs: Needs, taste: Taste, stay: Stay = NO_STAY) -> Slot | None:
-    """Return the slot that the pod leaves fullest (best fit) of those that come first; ties by name.
-
-    Ready and untried ones come first, then those without devices that it does not need, then those that it keeps up the
-    least (decide/linger.py). Whether a slot accepts the pod is asked last, and of those only that would be better than
-    what was found.
-    """
-    cpu, found, rank = needs.requests.cpu, None, None
-    for slot in slots:
-        if slot.free.cpu < cpu:
-            continue
-        its = _rank(slot, needs, taste, stay)
-        if (rank is None or its < rank) and slot.name not in taste.avoid and slot.accepts(needs):
-            found, rank = slot, its
-    return found
-
-
-def ranked(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
-    """Return all slots that the pod may go to, the best first."""
-    return sorted(_fitting(slots, needs, taste), key=lambda slot: _rank(slot, needs, taste, NO_STAY))
-
-
-def _fitting(slots: Iterable[Slot], needs: Needs, taste: Taste) -> list[Slot]:
-    return [slot for slot in slots if slot.name not in taste.avoid and slot.accepts(needs)]
-
-
-def _rank(slot: Slot, needs: Needs, taste: Taste, stay: Stay) -> tuple[bool, bool, bool, int, int, int, str]:
-    free = slot.free
-    idle = bool(free.extended) and not needs.requests.extended
-    return not slot.ready, slot.name in taste.tried, idle, stay.beyond(slot.until), free.cpu, free.memory, slot.name
