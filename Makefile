@@ -178,6 +178,12 @@ test-karpenter: $(READY) helm cluster operator-down rights ## Run jobs on nodes 
 	@trap '$(DEVCLUSTER) karpenter down' EXIT; BATCHYARD_KARPENTER=1 KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH \
 	  $(BIN)/pytest tests/karpenter tests/pools/test_conformance.py -k karpenter $(PYTEST_ARGS)
 
+.PHONY: test-clusterapi
+test-clusterapi: $(READY) helm cluster operator-down rights ## Run jobs on nodes that the real core controllers of Cluster API make, in a played cloud; the first time builds them
+	@$(DEVCLUSTER) cluster-api up
+	@trap '$(DEVCLUSTER) cluster-api down' EXIT; BATCHYARD_CLUSTERAPI=1 KUBECONFIG=$(CLUSTER_DIR)/kubeconfig PATH=$(CLUSTER_DIR)/bin:$$PATH \
+	  $(BIN)/pytest tests/clusterapi tests/pools/test_conformance.py -k clusterapi $(PYTEST_ARGS)
+
 .PHONY: docs docs-serve test-docs test-examples workflow-lint operator-up
 docs: $(READY) ## Build the documentation site into build/site, warnings as errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo "docs: build/site/index.html"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import cluster, karpenter, kind, kwok, teardown
+from . import cluster, clusterapi, karpenter, kind, kwok, teardown
 from .console import say
 from .errors import SetupError
 from .layout import Layout
@@ -40,6 +40,8 @@ def _run(options: argparse.Namespace, layout: Layout) -> int:
             {"up": kwok.up, "down": kwok.down}[options.verb](layout)
         case "karpenter":
             {"up": karpenter.up, "down": karpenter.down}[options.verb](layout)
+        case "cluster-api":
+            {"up": clusterapi.up, "down": clusterapi.down}[options.verb](layout)
         case "tools":
             for name in options.names or names():
                 print(path_of(name, layout))
@@ -58,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     simulation.add_argument("verb", choices=["up", "down"])
     claims = commands.add_parser("karpenter", help="run Karpenter with a cloud of simulated nodes")
     claims.add_argument("verb", choices=["up", "down"])
+    machines = commands.add_parser("cluster-api", help="run the core controllers of Cluster API")
+    machines.add_argument("verb", choices=["up", "down"])
     tools = commands.add_parser("tools", help="build programs (all if none is named) and print their paths")
     tools.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     return parser

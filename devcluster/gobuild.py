@@ -19,7 +19,10 @@ from .toolchain import find_go
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One main package, and where it comes from: our own `source`, else the published `module`."""
+    """One main package, and where it comes from: our own `source`, else the published `module`.
+
+    With both, `source` has nothing but the go.mod by which the module's package is built.
+    """
 
     title: str
     name: str
@@ -42,7 +45,8 @@ class Program:
         sources = self.source.iterdir() if self.source else ()
         for path in sorted(path for path in sources if path.suffix in (".go", ".mod", ".sum")):
             digest.update(path.name.encode() + path.read_bytes())
-        return f"{self.version if self.source else f'{self.name}-{self.version}'}-{digest.hexdigest()[:12]}"
+        ours = self.source and not self.module
+        return f"{self.version if ours else f'{self.name}-{self.version}'}-{digest.hexdigest()[:12]}"
 
 
 def built(program: Program, layout: Layout) -> Path:
@@ -103,6 +107,8 @@ def _compile(go: _Go, program: Program, progress: Progress) -> None:
     output = go.partial / "bin" / program.name
     flags = [*tags, "-trimpath", "-v", "-ldflags", f"-s -w {program.ldflags}", "-o", str(output)]
     go.run(["build", *flags, program.package], source, progress)
+    if program.keeps and program.source:
+        source = Path(go.run(["list", "-m", "-f", "{{.Dir}}", program.module], source, progress).strip())
     for file in sorted(file for pattern in program.keeps for file in source.glob(pattern)):
         (go.partial / "share").mkdir(exist_ok=True)
         shutil.copyfile(file, go.partial / "share" / file.name)

@@ -77,8 +77,18 @@ KARPENTER = Program(
     package="./kwok",
     keeps=("pkg/apis/crds/*.yaml", "kwok/apis/crds/*.yaml"),
 )
+CLUSTER_API = Program(
+    title="Cluster API's core controllers",
+    name="cluster-api",
+    version="v1.14.2",
+    module="sigs.k8s.io/cluster-api",
+    source=Path(__file__).parent / "clusterapi",
+    package="sigs.k8s.io/cluster-api/core",
+    gibibytes=3,
+    keeps=("core/config/crd/bases/*.yaml", "core/config/webhook/manifests.yaml"),
+)
 ALL = (CONTROL_PLANE, KWOK, HELM)  # what everybody needs
-ASKED_FOR = (KUBECONFORM, ACTIONLINT, PROMETHEUS, PROMTOOL, KARPENTER)  # built when they are named
+ASKED_FOR = (KUBECONFORM, ACTIONLINT, PROMETHEUS, PROMTOOL, KARPENTER, CLUSTER_API)  # built when they are named
 
 
 def path_of(name: str, layout: Layout) -> Path:

@@ -17,7 +17,8 @@ render() { "$helm" template batchyard "$chart" --namespace batchyard-system "${@
 "$helm" lint --strict --quiet "$chart"
 render default
 render all "${switches[@]}"
-render providers --set providers.docker.enabled=true --set providers.simulated.enabled=true --set providers.karpenter.enabled=true
+render providers --set providers.docker.enabled=true --set providers.simulated.enabled=true --set providers.karpenter.enabled=true \
+  --set providers.clusterAPI.enabled=true
 render namespaced --set 'namespaces={team-a,team-b}' --set operator.replicas=1
 echo "helm: no complaints, with 4 sets of values"
 

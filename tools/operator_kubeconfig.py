@@ -27,7 +27,7 @@ NAMESPACE = "batchyard-system"
 ACCOUNT = "batchyard"
 LIFETIME = "168h"
 CHART = ROOT / "charts" / "batchyard"
-PROVIDERS = ("docker", "simulated", "karpenter")
+PROVIDERS = ("docker", "simulated", "karpenter", "clusterAPI")
 VALUES = ("operator.install=false", *(f"providers.{name}.enabled=true" for name in PROVIDERS))
 
 

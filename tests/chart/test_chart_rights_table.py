@@ -7,6 +7,7 @@ WHOLE = (
     "providers.docker.enabled=true",
     "providers.simulated.enabled=true",
     "providers.karpenter.enabled=true",
+    "providers.clusterAPI.enabled=true",
     "defaults.enabled=true",
 )
 SOME = (f"namespaces={{{','.join(NAMESPACES)}}}",)
@@ -38,3 +39,14 @@ def test_namespaced_mode_reads_the_clusters_things_only(render: Render) -> None:
     assert {verb for rule in cluster for verb in rule.verbs} == {"get", "list", "watch", "patch"}
     roles = [thing["metadata"] for thing in objects if thing["kind"] == "Role"]
     assert {m["namespace"] for m in roles if m["name"] == "batchyard-jobs"} == set(NAMESPACES)
+
+
+def test_machine_sets_are_written_in_the_namespaces_that_are_named_and_nowhere_else(render: Render) -> None:
+    objects = render("providers.clusterAPI.enabled=true", "providers.clusterAPI.namespaces={one,two}")
+    theirs = [
+        (thing["kind"], thing["metadata"].get("namespace"))
+        for thing in objects
+        if thing["kind"] in ("ClusterRole", "Role")
+        if any("cluster.x-k8s.io" in rule["apiGroups"] for rule in thing["rules"])
+    ]
+    assert theirs == [("Role", "one"), ("Role", "two")]

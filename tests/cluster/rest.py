@@ -14,6 +14,7 @@ from kubernetes import config
 T = TypeVar("T")
 Body = dict[str, Any]
 _BATCHYARD, _CORE, _KARPENTER = "/apis/batchyard.dev/v1alpha1", "/api/v1", "/apis/karpenter.sh/v1"
+_CLUSTER_API, _YARD = "/apis/cluster.x-k8s.io/v1beta2", "/apis/infrastructure.cluster.x-k8s.io/v1"
 PATHS = {
     "ComputeEnvironment": (_BATCHYARD, "computeenvironments"),
     "JobQueue": (_BATCHYARD, "jobqueues"),
@@ -34,6 +35,16 @@ PATHS = {
     "NodeClaim": (_KARPENTER, "nodeclaims"),
     "NodePool": (_KARPENTER, "nodepools"),
     "KWOKNodeClass": ("/apis/karpenter.kwok.sh/v1alpha1", "kwoknodeclasses"),
+    "Secret": (_CORE, "secrets"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    "Cluster": (_CLUSTER_API, "clusters"),
+    "MachineDeployment": (_CLUSTER_API, "machinedeployments"),
+    "MachineSet": (_CLUSTER_API, "machinesets"),
+    "Machine": (_CLUSTER_API, "machines"),
+    "MachineHealthCheck": (_CLUSTER_API, "machinehealthchecks"),
+    "YardMachine": (_YARD, "yardmachines"),
+    "YardMachineTemplate": (_YARD, "yardmachinetemplates"),
+    "YardControlPlane": (_YARD, "yardcontrolplanes"),
 }
 VERSIONS = {root: root.removeprefix("/apis/").removeprefix("/api/") for root, _ in PATHS.values()}
 PATCH = {"merge": "application/merge-patch+json", "apply": "application/apply-patch+yaml"}

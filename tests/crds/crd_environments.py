@@ -4,7 +4,6 @@ from typing import Any
 
 SHAPE = {"name": "c8", "cpu": 8, "memory": "16Gi", "pricePerHour": "0.34", "spotPricePerHour": "0.12"}
 CLASS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
-_LATER = "is not available in this version of Batchyard; "
 EC2 = {"region": "eu-central-1", "launchTemplate": {"name": "node"}}
 BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", None, "spec.provider is missing; a Managed environment needs one, for example provider: {docker: {}}"),
@@ -12,7 +11,17 @@ BAD_ENVIRONMENTS: list[tuple[str, Any, str]] = [
     ("provider", {"docker": {}, "simulated": {}}, "spec.provider names exactly one provider"),
     ("provider", {"karpenter": {}}, "spec.provider.karpenter.nodeClassRef: Required value"),
     ("provider", {"docker": {}, "karpenter": {"nodeClassRef": CLASS}}, "spec.provider names exactly one provider"),
-    ("provider", {"clusterAPI": {}}, f"spec.provider.clusterAPI {_LATER}use provider.docker"),
+    (
+        "provider",
+        {"clusterAPI": {"machineDeployments": [{"shape": "c8"}]}},
+        "spec.provider.clusterAPI.machineDeployments[0].name: Required value",
+    ),
+    (
+        "provider",
+        {"clusterAPI": {"machineDeployments": [{"shape": "c8", "name": "a"}] * 2}},
+        'clusterAPI.machineDeployments[1]: Duplicate value: {"shape":"c8"}',
+    ),
+    ("provider", {"docker": {}, "clusterAPI": {}}, "spec.provider names exactly one provider"),
     ("provider", {"ec2": {"region": "r"}}, "spec.provider.ec2.launchTemplate: Required value"),
     ("provider", {"ec2": EC2, "docker": {}}, "spec.provider names exactly one provider"),
     (

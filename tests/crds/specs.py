@@ -90,7 +90,6 @@ JOB_OF_DEFINITION = {
 UNMANAGED = {"type": "Unmanaged", "nodeSelector": {"pool": "batch"}}
 
 _MAIN = "template.spec.containers.0"
-_LATER = "is not available in this version of Batchyard; "
 _EXIT = {"action": "Exit", "onReason": "*"}
 
 

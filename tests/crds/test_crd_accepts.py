@@ -86,6 +86,7 @@ def test_an_environment_gets_its_defaults(server: Server) -> None:
             COMPUTE_ENVIRONMENT,
             {**GOOD[COMPUTE_ENVIRONMENT], "instanceTypes": [{"name": "m7i.large"}, SHAPE], "provider": {"ec2": EC2}},
         ),
+        (COMPUTE_ENVIRONMENT, {**GOOD[COMPUTE_ENVIRONMENT], "provider": {"clusterAPI": {}}}),
         (JOB_QUEUE, {**GOOD[JOB_QUEUE], "namespaceSelector": {"matchLabels": {"a": "b"}}, "maxRunningJobs": 3}),
         (JOB, {**GOOD[JOB], "stop": {"mode": "Cancel", "reason": "x" * 1024}}),
     ],

@@ -239,6 +239,15 @@ def test_an_ec2_environment_keeps_its_region(server: Server) -> None:
         assert made["spec"]["provider"]["ec2"]["launchTemplate"]["version"] == "$Default"
 
 
+def test_a_cluster_api_environment_keeps_its_namespace(server: Server) -> None:
+    spec = {**GOOD[COMPUTE_ENVIRONMENT], "provider": {"clusterAPI": {}}, "state": "Disabled"}
+    for made in _kept(server, COMPUTE_ENVIRONMENT, spec, f"{server.namespace}-capi"):
+        assert made["spec"]["provider"]["clusterAPI"]["namespace"] == "default"
+        moved = changed(made["spec"], "provider.clusterAPI.namespace", "clusters")
+        message = server.refusal(server.replace, COMPUTE_ENVIRONMENT, made, moved)
+        assert "spec.provider.clusterAPI.namespace cannot change" in message
+
+
 def test_an_environment_may_grow(server: Server, environment: dict) -> None:
     grown = server.replace(COMPUTE_ENVIRONMENT, environment, {**environment["spec"], "maxVCpus": 64})
     assert grown["spec"]["maxVCpus"] == 64

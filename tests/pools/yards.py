@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conformance import Yard
+from yard_clusterapi import CLUSTERAPI, played_clusterapi, real_clusterapi
 from yard_docker import DockerYard
 from yard_ec2 import Ec2Yard
 from yard_karpenter import KARPENTER, played_karpenter, real_karpenter
@@ -38,5 +39,7 @@ YARDS: dict[str, tuple[Opens, tuple[Any, ...]]] = {  # how it is opened; marks o
     "ec2": (ec2, ()),
     "docker": (docker, (pytest.mark.nodes,)),
     "karpenter": (played_karpenter, ()),
+    "clusterAPI": (played_clusterapi, ()),
     "real-karpenter": (real_karpenter, (pytest.mark.skipif(not KARPENTER, reason="make test-karpenter"),)),
+    "real-clusterapi": (real_clusterapi, (pytest.mark.skipif(not CLUSTERAPI, reason="make test-clusterapi"),)),
 }

@@ -18,7 +18,7 @@
 - apiGroups: [batchyard.dev]
   resources: [computeenvironments]
   verbs: [patch]
-{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled .Values.providers.ec2.enabled .Values.providers.karpenter.enabled }}
+{{- if or .Values.providers.docker.enabled .Values.providers.simulated.enabled .Values.providers.ec2.enabled .Values.providers.karpenter.enabled .Values.providers.clusterAPI.enabled }}
 # Nodes whose machines are gone.
 - apiGroups: [""]
   resources: [nodes]
@@ -35,6 +35,25 @@
   resources: [nodeclaims]
   verbs: [get, list, create, patch, delete]
 {{- end }}
+{{- if .Values.providers.clusterAPI.enabled }}
+# Cluster API hands no labels and taints of ours on to a node.
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [patch]
+{{- end }}
+{{- end -}}
+
+{{- define "batchyard.rules.machines" -}}
+# A node is a MachineSet of ours with one Machine, copied from a MachineDeployment that is only read.
+- apiGroups: [cluster.x-k8s.io]
+  resources: [machinesets]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [cluster.x-k8s.io]
+  resources: [machines]
+  verbs: [list, patch]
+- apiGroups: [cluster.x-k8s.io]
+  resources: [machinedeployments]
+  verbs: [get]
 {{- end -}}
 
 {{- define "batchyard.rules.jobs" -}}

@@ -74,7 +74,8 @@ class Kind:
             return ProviderError(f"{self.owner} is not installed in this cluster: its API {self.path} is not served")
         if error.status.code == 403:
             return ProviderError(f"the operator lacks rights, which {self.switch} gives it: {error.status.message}")
-        return ProviderError(error.status.message)
+        reason = "Conflict" if error.status.code == 409 else "LaunchFailed"  # the object was written meanwhile
+        return ProviderError(error.status.message, reason=reason)
 
 
 async def complaints(session: Session, name: str) -> Sequence[tuple[str, str]]:

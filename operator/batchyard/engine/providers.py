@@ -9,12 +9,14 @@ import orjson
 
 from batchyard.engine.fleet import Build
 from batchyard.engine.objects import Kind, complaints
-from batchyard.kube.paths import KARPENTER, collection, core
+from batchyard.kube.paths import CLUSTER_API, KARPENTER, collection, core
 from batchyard.kube.session import ApiError, Session, UnreachableError
 from batchyard.pools.base import Provider, ProviderError
+from batchyard.pools.clusterapi import ClusterApiProvider, Kinds
 from batchyard.pools.docker import Credentials, DockerProvider
 from batchyard.pools.ec2 import Ec2Provider
 from batchyard.pools.karpenter import KarpenterProvider
+from batchyard.pools.objects import Objects
 from batchyard.pools.simulated import Nodes, SimulatedProvider
 
 BOOTSTRAPPER = "batchyard-node-bootstrapper"  # the ServiceAccount whose token may only ask for a node certificate
@@ -42,8 +44,22 @@ def builds(session: Session, namespace: str, settings_of: SettingsOf, off: Colle
         claims = Kind(session, path, "Karpenter", "providers.karpenter.enabled=true").functions()
         return KarpenterProvider(claims, lambda name: complaints(session, name))
 
-    every = {"docker": docker, "simulated": simulated, "ec2": ec2, "karpenter": karpenter}
+    async def cluster_api() -> Provider:
+        nodes = Kind(session, core("nodes"), "Kubernetes", "providers.clusterAPI.enabled=true").functions()
+        return ClusterApiProvider(lambda where: machinery(session, where), nodes, lambda: settings_of("clusterAPI"))
+
+    every = {"docker": docker, "simulated": simulated, "ec2": ec2, "karpenter": karpenter, "clusterAPI": cluster_api}
     return {kind: build for kind, build in every.items() if kind not in off}
+
+
+def machinery(session: Session, namespace: str) -> Kinds:
+    """Return the kinds of Cluster API in a namespace."""
+
+    def kind(resource: str) -> Objects:
+        switch = f"providers.clusterAPI.enabled=true with {namespace!r} in providers.clusterAPI.namespaces"
+        return Kind(session, collection(CLUSTER_API, resource, namespace), "Cluster API", switch).functions()
+
+    return Kinds(kind("machinesets"), kind("machines"), kind("machinedeployments"))
 
 
 async def cluster_id(session: Session) -> str:

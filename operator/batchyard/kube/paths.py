@@ -10,6 +10,7 @@ BATCHYARD = "/apis/batchyard.dev/v1alpha1"
 COORDINATION = "/apis/coordination.k8s.io/v1"
 KARPENTER = "/apis/karpenter.sh/v1"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
+CLUSTER_API = "/apis/cluster.x-k8s.io/v1beta2"
 
 
 def collection(group: str, resource: str, namespace: str = "") -> str:

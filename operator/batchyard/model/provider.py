@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from batchyard.model import later
-from batchyard.model.api import ApiModel, Later, Rule
+from batchyard.model.api import NAME_PATTERN, ApiModel, Rule
 
 
 class DockerProvider(ApiModel):
@@ -151,19 +150,65 @@ class KarpenterProvider(ApiModel):
     )
 
 
-PROVIDERS = ("docker", "simulated", "karpenter", "ec2")  # the fields of spec.provider, of which one is given
+class MachineDeployment(ApiModel):
+    """The MachineDeployment whose template the machines of a shape are made from."""
+
+    shape: str = Field(min_length=1, max_length=63, description="Name of an entry of spec.instanceTypes. Example: c8.")
+    name: str = Field(
+        min_length=1,
+        max_length=63,
+        description="Name of a MachineDeployment in the namespace, with replicas: 0. Example: workers-c8-spot.",
+    )
+
+
+def _one_each(given: tuple[MachineDeployment, ...]) -> tuple[MachineDeployment, ...]:
+    if len({entry.shape for entry in given}) < len(given):
+        raise ValueError("every shape has one MachineDeployment")
+    return given
+
+
+class ClusterApiProvider(ApiModel):
+    """Nodes by Cluster API, whose management cluster this one is: a MachineSet for each, copied from your template."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.__namespace__ == oldSelf.__namespace__",  # a reserved word of CEL, as Kubernetes spells it
+            "spec.provider.clusterAPI.namespace cannot change, because the nodes that are there would be lost from "
+            "sight; create a new ComputeEnvironment",
+        ),
+    )
+
+    namespace: str = Field(
+        default="default",
+        min_length=1,
+        max_length=63,
+        pattern=NAME_PATTERN,
+        description="Namespace of the Cluster and its MachineDeployments, where the machines come too; default when "
+        "absent. Example: clusters.",
+    )
+    machine_deployments: Annotated[tuple[MachineDeployment, ...], AfterValidator(_one_each)] = Field(
+        default=(),
+        max_length=50,
+        description="The MachineDeployments of the shapes; a shape without an entry takes the one that is named "
+        "<environment>-<shape>, in lower case and with - for _. "
+        "Example: [{shape: c8, name: workers-c8-spot}].",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["shape"]},
+    )
+
+
+# The fields of spec.provider, of which one is given.
+PROVIDERS = ("docker", "simulated", "karpenter", "clusterAPI", "ec2")
 CATALOGUES = ("ec2",)  # of these the ones that know sizes and prices of the names in spec.instanceTypes
 
 
 class Provider(ApiModel):
     """Where the nodes come from: exactly one of its fields."""
 
-    later: ClassVar[tuple[Later, ...]] = later.PROVIDER
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"[{', '.join(f'has(self.{name})' for name in PROVIDERS)}].filter(given, given).size() == 1",
             "spec.provider names exactly one provider; write for example provider: {docker: {}}",
-            lambda p: sum(getattr(p, name) is not None for name in PROVIDERS) == 1,
+            lambda p: sum(given is not None for _, given in p) == 1,
         ),
         Rule(
             " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in PROVIDERS),
@@ -189,4 +234,10 @@ class Provider(ApiModel):
         description="Every node is a NodeClaim that Karpenter makes a machine for, in the cloud that it is set up for. "
         "The names in spec.instanceTypes are those of the cloud's own types. Example: {nodeClassRef: {group: "
         "karpenter.k8s.aws, kind: EC2NodeClass, name: default}}.",
+    )
+    cluster_api: ClusterApiProvider | None = Field(
+        default=None,
+        alias="clusterAPI",
+        description="Every node is a Machine of Cluster API, made as a MachineDeployment of yours says. Example: "
+        "{namespace: clusters}.",
     )
