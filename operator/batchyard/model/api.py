@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -56,25 +56,6 @@ class Rule:
         return {"rule": self.cel, "message": self.message, **path}
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A field of the contract that this version refuses with a sentence instead of dropping it."""
-
-    name: str
-    type: str
-    message: str
-
-    def schema(self) -> dict[str, Any]:
-        """Give a property that takes any value of the type, and refuses it."""
-        shapes: dict[str, dict[str, Any]] = {
-            "object": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-            "array": {"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-        }
-        refusal = [{"rule": "false", "message": self.message}]
-        description = f"Refused: {self.message}."
-        return {"description": description, **shapes.get(self.type, {"type": self.type}), RULES: refusal}
-
-
 RULES = "x-kubernetes-validations"
 
 
@@ -84,16 +65,6 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     rules: ClassVar[tuple[Rule, ...]] = ()
-    later: ClassVar[tuple[Later, ...]] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_later(cls, given: Any) -> Any:
-        if isinstance(given, Mapping):
-            for field in cls.later:
-                if field.name in given:
-                    raise ValueError(field.message)
-        return given
 
     @model_validator(mode="after")
     def _obey_rules(self) -> Self:
@@ -104,10 +75,9 @@ class ApiModel(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Add the refused fields and the CEL rules to the JSON schema."""
+        """Add the CEL rules to the JSON schema."""
         schema = handler(core)
         body = handler.resolve_ref_schema(schema)
-        body.setdefault("properties", {}).update({field.name: field.schema() for field in cls.later})
         if cls.rules:
             body[RULES] = [rule.schema() for rule in cls.rules]
         return schema
