@@ -32,7 +32,7 @@ class Entry:
 CATALOGUE = (
     Entry("B0", "bare pods with spec.nodeName", floors.bare_pods, 5000, 800),
     Entry("B0p", "B0 with the pods of an array of ours", floors.our_pods, 5000, 800),
-    Entry("B0d", "B0p, and finished pods deleted as an array's are", floors.our_pods_purged, 5000, 800),
+    Entry("B0d", "the requests of W3 by a script: B0p as places come free", floors.our_pods_purged, 5000, 800),
     Entry("B0j", "the requests of W1 by a script that decides nothing", script.scripted_jobs, 5000, 800),
     Entry("W1", "jobs of one pod, one queue", throughput.single_jobs, 5000, 800),
     Entry("B1", "bare pods through kube-scheduler", floors.scheduled_pods, 2000),
