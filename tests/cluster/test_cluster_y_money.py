@@ -56,18 +56,18 @@ def test_a_queue_that_has_spent_its_budget_holds_its_jobs_also_over_a_restart_un
 
 def test_a_share_that_has_spent_its_budget_waits_and_others_pass_it_also_in_a_strict_queue(bank: Lab) -> None:
     money = [{"share": "thr*", "amount": "1.00"}, {"share": "rich", "amount": "1000.00"}]
-    bank.queue("shared", "dear", shareBudgets=money, strategy="StrictFIFO")
-    submit(bank, "their-first", "shared", 2000, share="three")
+    bank.queue("of-shares", "dear", shareBudgets=money, strategy="StrictFIFO")
+    submit(bank, "their-first", "of-shares", 2000, share="three")
     bank.succeeded("their-first")
-    submit(bank, "their-second", "shared", share="three")
+    submit(bank, "their-second", "of-shares", share="three")
     message = bank.reason("their-second", "BudgetExceeded")["status"]["message"]
-    assert f"share 'thr*' of JobQueue {bank.named('shared')!r} has spent $" in message
-    submit(bank, "of-another", "shared", share="rich")
-    submit(bank, "of-nobody", "shared")
+    assert f"share 'thr*' of JobQueue {bank.named('of-shares')!r} has spent $" in message
+    submit(bank, "of-another", "of-shares", share="rich")
+    submit(bank, "of-nobody", "of-shares")
     bank.succeeded("of-another")
     bank.succeeded("of-nobody")
     assert bank.pods("their-second") == []
-    told = {entry["share"]: entry for entry in bank.status("JobQueue", "shared")["shareBudgets"]}
+    told = {entry["share"]: entry for entry in bank.status("JobQueue", "of-shares")["shareBudgets"]}
     assert told["thr*"]["exceeded"] is True
     assert "exceeded" not in told["rich"]
 
