@@ -353,7 +353,7 @@ class TestShares:
         assert events(plan) == [("BudgetExceeded", True)]
         first, second = known.queues["default"].status["shareBudgets"]
         assert (first["share"], first["spent"], first["exceeded"]) == ("a*", "5.000000", True)
-        assert (second["share"], second["spent"], second["exceeded"]) == ("b", "0.000000", None)
+        assert (second["share"], second["spent"], second["exceeded"]) == ("b", "0.000000", False)
         assert "budget" not in known.queues["default"].status or known.queues["default"].status["budget"] is None
         conditions = {each["type"]: each for each in known.queues["default"].status["conditions"]}
         assert (
@@ -363,6 +363,15 @@ class TestShares:
         assert events(go(known, NOW + 11)) == []
         known.apply(newer(known.queues["default"], budgets=(budget("9", share="a*"), budget("5", share="b"))))
         assert events(go(known, NOW + 12)) == [("BudgetAvailable", False)]
+
+    def test_what_has_not_changed_is_not_written_again(self) -> None:
+        """The API server puts defaults into what it keeps: every field with one is to be told."""
+        known = self.tried(budget("5", share="a*"), budget("5", share="b"))
+        for moment in (NOW + 10, NOW + 20):
+            go(known, moment)
+        told = [report for report in of(decide(known, NOW + 21), Report) if report.plural == "jobqueues"]
+        assert told == []
+        assert all(isinstance(entry["exceeded"], bool) for entry in known.queues["default"].status["shareBudgets"])
 
     def test_a_restart_goes_on_where_the_status_left_off(self) -> None:
         known = self.tried(budget("5", share="a*"))

@@ -42,9 +42,7 @@ def share_budgets_of(cycle: Cycle, queue: Queue) -> list[Told] | None:
     tills = [till for (of, share), till in cycle.tills.items() if of == queue.name and share]
     if not tills:
         return queue.status.get("shareBudgets") if queue.invalid else None
-    return [
-        {**_tell(cycle, queue, till), "share": till.budget.share, "exceeded": till.exceeded or None} for till in tills
-    ]
+    return [{**_tell(cycle, queue, till), "share": till.budget.share, "exceeded": till.exceeded} for till in tills]
 
 
 def _tell(cycle: Cycle, queue: Queue, till: Till) -> Told:
