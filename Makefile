@@ -20,7 +20,7 @@ BASE_IMAGE ?=
 PYTEST_ARGS ?=
 REPEAT ?= 3
 SOAK_SECONDS ?= 3600
-SOAK_RATE ?= 50
+SOAK_RATE ?= 45
 PICTURE_SECONDS ?= 300
 
 .PHONY: help venv lint format crds test test-unit test-long run rights helm demo demo-down operator-down clean
@@ -93,7 +93,7 @@ day: $(PLOTS) ## Simulate a day of mixed work, spot first against on-demand only
 bench-linger: $(READY) ## Simulate days of short and long jobs with and without gathering the long ones, a minute; into docs/explanation/how-it-decides.md
 	@$(BIN)/python -m bench.linger
 
-soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=50); results in bench/soak/
+soak: $(PLOTS) ## Run jobs at half the full rate while the operator is killed at random (SOAK_SECONDS=3600, SOAK_RATE=45); results in bench/soak/
 	@SOAK_RATE=$(SOAK_RATE) $(BIN)/python -m bench soak --jobs $(SOAK_SECONDS) --out bench/soak
 
 $(PLOTS): $(READY)

@@ -21,7 +21,7 @@ from bench.meter import Figures
 from bench.operator import Operator
 from bench.trial import Trial
 
-RATE = float(os.environ.get("SOAK_RATE", "50"))  # jobs a second, about half of what W1 reaches on two cores
+RATE = float(os.environ.get("SOAK_RATE", "45"))  # jobs a second: half of W1's pace on two cores
 TTL = 60  # seconds; a finished job goes, so that what is there stays the same
 LIFETIME = 90.0  # seconds between kills, on average
 QUIET = 1 / 3  # of the time, at the end: nobody is killed
