@@ -101,15 +101,16 @@ class SpotFirst(ApiModel):
     )
 
 
+def _is_money(message: str) -> Rule:
+    return Rule("!self.amount.matches('^[0.]*$')", message, lambda budget: budget.amount > 0, "amount")
+
+
 class Budget(ApiModel):
     """How much the Jobs of the queue may cost within a time, and what happens when that is spent."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!self.amount.matches('^[0.]*$')",
-            'spec.budget.amount must be more than 0; write for example "50.00", or spec.state: Held to start nothing',
-            lambda budget: budget.amount > 0,
-            "amount",
+        _is_money(
+            'spec.budget.amount must be more than 0; write for example "50.00", or spec.state: Held to start nothing'
         ),
     )
 
@@ -140,12 +141,7 @@ class ShareBudget(Budget):
     """How much the Jobs of one share, or of all that begin alike, may cost within a time."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!self.amount.matches('^[0.]*$')",
-            'an amount of spec.shareBudgets must be more than 0; write for example "50.00"',
-            lambda budget: budget.amount > 0,
-            "amount",
-        ),
+        _is_money('an amount of spec.shareBudgets must be more than 0; write for example "50.00"'),
     )
 
     share: ShareEntry = Field(
