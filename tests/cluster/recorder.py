@@ -17,6 +17,11 @@ _STOP = "batchyard.dev/stop"
 _FINAL = ("Succeeded", "Failed")
 
 
+def _disrupted(pod: Body) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any((each["type"], each["status"]) == ("DisruptionTarget", "True") for each in conditions)
+
+
 @dataclass
 class PodRun:
     """One pod of a job; `over` once it can no longer run anything."""
@@ -106,7 +111,7 @@ class Recorder:
         run.node = body["spec"].get("nodeName", run.node)
         run.over = run.over or change == "DELETED" or phase in _FINAL
         # A program that exits with 0 because its node goes has saved its state, and is not done (ADR 38).
-        told = "deletionTimestamp" in meta and _STOP in (meta.get("annotations") or {})
+        told = "deletionTimestamp" in meta and (_STOP in (meta.get("annotations") or {}) or _disrupted(body))
         run.phase = "Interrupted" if phase == "Succeeded" and told else phase
 
     def _begins(self, run: PodRun) -> None:

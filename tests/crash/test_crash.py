@@ -18,7 +18,7 @@ from crash import scenario
 from crash.laws import Fuse
 from crash.trial import Trial
 
-EVERY = [int(word) for word in os.environ.get("BATCHYARD_CRASH", "7").split(",")]
+EVERY = [int(word) for word in os.environ.get("BATCHYARD_CRASH", "11").split(",")]
 LIFETIMES = 600  # lives of an operator in one run; more than that is no progress
 SECONDS = 1200
 

@@ -14,7 +14,7 @@ from crash.laws import Fuse
 from crash.proxy import MUTATING
 from crash.trial import Trial
 
-KILLS = int(os.environ.get("BATCHYARD_KILLS", "8"))
+KILLS = int(os.environ.get("BATCHYARD_KILLS", "6"))
 JOBS = 25  # a life
 REQUESTS = 250  # of a life, at most
 SECONDS = 4.0  # of a life, at most

@@ -103,6 +103,23 @@ class TestEnd:
         """By its own deadline a pod fails, whatever its program says: so this one had ended before."""
         assert status(self.ended(NOW + 3, None))["phase"] == "Succeeded"
 
+    @pytest.mark.parametrize(
+        ("finished", "deleting", "at", "phase"),
+        [
+            (NOW + 3, NOW + 30, NOW, "Runnable"),  # Karpenter, Cluster API or kubectl drain had it go
+            (NOW - 6, NOW + 30, NOW, "Succeeded"),  # it had ended, and its node was drained afterwards
+            (NOW + 3, None, NOW, "Succeeded"),  # nobody had it go in the end
+            (NOW + 3, NOW + 30, None, "Succeeded"),  # somebody deleted it, which is not its node's fault
+        ],
+    )
+    def test_one_that_others_sent_away_is_not_done_either(
+        self, finished: float, deleting: float | None, at: float | None, phase: str
+    ) -> None:
+        why = {"disrupted": "EvictionByEvictionAPI", "disrupted_at": at} if at else {}
+        ended = pod(phase="Succeeded", containers=(exited(0, finished),), deleting=deleting, **why)
+        told = status(decided(*pool_of("n1"), job(), ended, now=NOW + 60))
+        assert (told["phase"], told["attempts"][0]["counted"]) == (phase, phase == "Succeeded")
+
 
 def variables(start: Start) -> dict[str, str]:
     return {entry["name"]: entry.get("value", "") for entry in start.manifest["spec"]["containers"][0]["env"]}

@@ -176,7 +176,12 @@ def test_a_pod_runs_when_all_its_main_containers_have_started() -> None:
 def test_a_pods_end_its_stop_order_and_its_conditions_are_read() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled", "message": "last words", "finishedAt": "2027-01-15T08:00:09Z"}
     conditions = [
-        {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"},
+        {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByTaintManager",
+            "lastTransitionTime": "2027-01-15T08:00:07Z",
+        },
         {"type": "PodScheduled", "status": "False", "message": "0/3 nodes"},
     ]
     order = '{"reason":"TimedOut","message":"too long","at":5.5}'
@@ -188,7 +193,14 @@ def test_a_pods_end_its_stop_order_and_its_conditions_are_read() -> None:
     assert view.containers[0].finished == NOW + 9
     assert view.stop is not None
     assert (view.stop.reason, view.stop.at) == ("TimedOut", 5.5)
-    assert (view.disrupted, view.unschedulable) == ("DeletionByTaintManager", "0/3 nodes")
+    assert (view.disrupted, view.disrupted_at) == ("DeletionByTaintManager", NOW + 7)
+    assert view.unschedulable == "0/3 nodes"
+
+
+def test_a_pod_that_is_to_be_disrupted_no_more_is_as_any_other() -> None:
+    withdrawn = {"type": "DisruptionTarget", "status": "False", "lastTransitionTime": "2027-01-15T08:00:07Z"}
+    view = raw_pod(pod_body({"phase": "Running", "conditions": [withdrawn]}))
+    assert (view.disrupted, view.disrupted_at) == ("", None)
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", '{"reason": 1}'])

@@ -102,14 +102,22 @@ def _verdict(pod: Pod) -> tuple[str, str, Container | None]:
 
 
 def _cut_short(pod: Pod) -> bool:
-    """Say whether a program that exited with 0 did so because we had it end, with its node: it is not done (ADR 38).
+    """Say whether a program exited with 0 because it was told to end, with its node: then it is not done (ADR 38).
 
     Of one that had ended well before nobody thinks so; the clocks of node and operator may differ.
     """
-    if pod.stop is None or pod.stop.reason not in SENT_AWAY or pod.deleting is None:
+    told = _sent_away_at(pod)
+    if told is None or pod.deleting is None:
         return False
     ends = [container.finished for container in pod.containers if container.finished and not container.init]
-    return max(ends, default=pod.stop.at) >= pod.stop.at - CLOCKS_DIFFER
+    return max(ends, default=told) >= told - CLOCKS_DIFFER
+
+
+def _sent_away_at(pod: Pod) -> float | None:
+    """Return when we, or whoever drains its node, had the pod go; None if nobody did."""
+    if pod.stop is not None:
+        return pod.stop.at if pod.stop.reason in SENT_AWAY else None
+    return pod.disrupted_at
 
 
 def _by_essential(pod: Pod, failed: Container | None) -> tuple[str, str, Container | None]:

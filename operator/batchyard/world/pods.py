@@ -9,7 +9,7 @@ import msgspec
 
 from batchyard.model import labels as names
 from batchyard.world.parse import LAST, MOST_UNITS, moment
-from batchyard.world.raw import ContainerStatus, Meta, PodSpec, RawPod, State, Waiting, common
+from batchyard.world.raw import Condition, ContainerStatus, Meta, PodSpec, RawPod, State, Waiting, common
 from batchyard.world.requests import requests
 from batchyard.world.views import Container, Job, Pod, StopOrder
 
@@ -38,10 +38,14 @@ def pod(raw: RawPod) -> Pod:
         containers=(*_states(status.init_container_statuses, _sidecars(spec)), *_states(status.container_statuses)),
         stop=stop_order((meta.annotations or {}).get(names.STOP)) if owned else None,
         ip=status.pod_ip or "",
-        disrupted=disrupted.reason if disrupted and disrupted.status == "True" else "",
+        **(_disrupted(disrupted) if disrupted and disrupted.status == "True" else {}),
         unschedulable=scheduled.message if scheduled and scheduled.status == "False" else "",
         grace=30 if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds,
     )
+
+
+def _disrupted(condition: Condition) -> dict[str, Any]:
+    return {"disrupted": condition.reason, "disrupted_at": moment(condition.last_transition_time)}
 
 
 def _is_owned(meta: Meta, job: str) -> bool:

@@ -148,6 +148,7 @@ class Pod(View, frozen=True, kw_only=True, gc=False):
     stop: StopOrder | None = None
     timeout: int | None = None  # seconds from its own start, as resolved when it was created
     disrupted: str = ""  # reason of the condition DisruptionTarget
+    disrupted_at: float | None = None  # since when it holds
     unschedulable: str = ""  # message of PodScheduled=False
     grace: int = 30
     gone: bool = False  # its object vanished without a final phase
