@@ -89,3 +89,11 @@ def test_answers(kind: Kind, anew: bool, rest: float, known: dict[str, str] | No
     assert store.burials["jobs"] == NOW + rest
     view = store.outcomes.get(NAME)
     assert (view.texts if view else None) == known
+
+
+def test_the_more_there_are_the_longer_until_the_next_write() -> None:
+    """The API server reads, compares and stores all of them each time."""
+    store = Store()
+    intent = written(Bury("jobs", "n", {"a": "x"}, anew=False), store)
+    intent.settled(Outcome(Kind.DONE, body=orjson.dumps(body(5, **{f"job-{n}": "x" for n in range(5000)}))))
+    assert store.burials["jobs"] == NOW + 5

@@ -60,7 +60,8 @@ class Scene:
         lab.consumable("licence", _LICENCES)
         budget = {"amount": "0.10", "windowSeconds": 3600, "onExceeded": "Notify"}
         lab.queue("batch", "spot", "on-demand", budget=budget)
-        lab.queue("teams", "on-demand", schedulingPolicy=lab.named("fair"), priority=5)
+        shares = [{**budget, "share": "team-a"}]
+        lab.queue("teams", "on-demand", schedulingPolicy=lab.named("fair"), priority=5, shareBudgets=shares)
         lab.queue("gpu", "scarce")
         lab.job("stopped", "teams", template=simulated(600_000), share="team-a")
         lab.job("too-large", "batch", template=simulated(cpu="64"))
@@ -92,9 +93,13 @@ class Scene:
                 yield Act(at + 4, self.stop)
 
     def go_on(self) -> None:
-        """Submit another wave, unless the latest is young: what is foreseen is foreseen only where jobs wait."""
+        """Submit another wave, unless the latest is young: what is foreseen is foreseen only where jobs wait.
+
+        Another node is reclaimed too: of a counter whose first value is seen nobody knows that it has grown.
+        """
         if time.monotonic() > self.latest + WAVE_SECONDS:
             self.wave(30)
+            self.reclaim()
 
     def stop(self) -> None:
         """Have a job that runs be stopped by its user."""

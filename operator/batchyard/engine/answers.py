@@ -48,7 +48,8 @@ log = structlog.get_logger(__name__)
 _POD = msgspec.json.Decoder(RawPod)
 NOT_FOUND = 404
 AGAIN = Backoff(first=0.2, longest=5.0)
-BURIAL_SECONDS = 1.0  # between writes of the tombstones of a namespace
+BURIAL_SECONDS = 1.0  # between writes of the tombstones of a namespace, for each BURIED of them: a write handles all
+BURIED = 1_000
 _REFUSED_BURIAL_SECONDS = 5.0
 
 
@@ -174,7 +175,9 @@ class Answers:
         """The tombstones of a namespace were written; the next write of them is at least a second later."""
         rest = BURIAL_SECONDS
         if outcome.kind is Kind.DONE:
-            self._store.apply(outcomes(orjson.loads(outcome.body)))
+            view = outcomes(orjson.loads(outcome.body))
+            self._store.apply(view)
+            rest *= max(len(view.texts) / BURIED, 1)
         elif outcome.kind is Kind.GONE and not verb.anew:
             self._vanished(self._store.outcomes.get(CONFIGMAP + verb.namespace))
         elif outcome.kind is not Kind.CONFLICT:  # there is one already: the watch brings it
