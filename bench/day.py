@@ -79,7 +79,7 @@ class Outcome:
     @property
     def cost(self) -> float:
         """What all nodes cost."""
-        return sum(each.nodes for each in self.invoices.values())
+        return self.part("nodes")
 
     def part(self, name: str) -> float:
         """Return a part of the cost."""
