@@ -19,6 +19,8 @@ from cluster.rest import until
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 REQUESTS = "batchyard_api_requests_total"
+# What is forbidden to a ServiceAccount: a dying kubelet, whose log is quoted, is forbidden much.
+_FORBIDDEN = 'is forbidden: User \\"system:serviceaccount:'
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
@@ -112,7 +114,7 @@ class Operator:
 
     def complaints(self) -> list[str]:
         """What no run may say: defects, bare stack traces, statuses that the schema refuses, missing rights."""
-        bad = ("defect", "Traceback", "status refused", "cannot be read", "OperatorForbidden", "is forbidden: User")
+        bad = ("defect", "Traceback", "status refused", "cannot be read", "OperatorForbidden", _FORBIDDEN)
         # The stack trace of a failure that is told as such is under `exception`.
         told = ({key: value for key, value in line.items() if key != "exception"} for line in self.lines())
         return [str(line) for line in told if any(word in json.dumps(line) for word in bad)]

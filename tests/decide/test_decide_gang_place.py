@@ -273,7 +273,7 @@ class TestBadInput:
     def test_groups_of_a_definition_are_named_with_it(self) -> None:
         kind = definition(multiNode={"nodes": 2, "groups": [{"nodes": "0"}, {"nodes": "1:"}]})
         wrong = job(definition={"name": "render"}, multiNode={"nodes": 1})
-        said = status(decided(*pool_of("n1"), kind, revision(kind), wrong))
+        said = status(decided(*pool_of("n1"), kind, revision(kind), wrong, now=NOW + 2))
         assert said["message"].startswith("JobDefinition 'render': spec.multiNode.groups[1].nodes is '1:'")
 
     def test_a_job_overrides_the_number_of_nodes_of_its_definition(self) -> None:
@@ -283,7 +283,7 @@ class TestBadInput:
         assert set(kept(start)) == {"0", "1", "2"}
         fixed = definition(multiNode={"nodes": 2, "groups": [{"nodes": "0:1"}]})
         things = [*pool_of("n1", "n2", "n3"), fixed, revision(fixed)]
-        said = status(decided(*things, job(definition={"name": "render"}, multiNode={"nodes": 3})))
+        said = status(decided(*things, job(definition={"name": "render"}, multiNode={"nodes": 3}), now=NOW + 2))
         assert "every group has a fixed end" in said["message"]
 
     def test_overrides_reach_the_containers_of_every_group_and_know_them_all(self) -> None:

@@ -188,6 +188,18 @@ class TestWaiting:
         assert not told(50, 9.9)
         assert told(50, 10)
 
+    @pytest.mark.parametrize(("live", "hold"), [(49, 60), (50, 120)])
+    def test_while_a_crowd_runs_those_behind_the_front_are_told_after_two_minutes(self, live: int, hold: int) -> None:
+        on_their_way = [job(f"r{i:02}", status={"phase": "Running"}) for i in range(live)]
+        behind = [job(f"w{i:03}", template=template(cpu="6")) for i in range(101)]
+        known = store(*pool_of("n1", max_vcpus=8), *on_their_way, *behind)
+        for each in on_their_way:
+            known.apply(pod(each, phase="Running", containers=(running(NOW),), requests=Resources(cpu=100)))
+        known.unavailable["pool", "c8"] = Refusal("InsufficientCapacity", "none left", NOW + 999)
+        known.noted.update(decide(known, NOW).notes)
+        assert "uid-w100" not in {record.job for record in of(decide(known, NOW + hold - 1), Record)}
+        assert "uid-w100" in {record.job for record in of(decide(known, NOW + hold), Record)}
+
     def test_whom_no_waiting_helps_is_told_at_once_wherever_he_stands(self) -> None:
         known = store(*pool_of(max_vcpus=8), *(job(f"j{i:03}") for i in range(120)), job("x-large", **BIG))
         known.noted.update(decide(known, NOW).notes)

@@ -1,9 +1,12 @@
 """What a job runs: its definition's revision, pinned; its own retry and timeout whole."""
 
+from typing import Any
+
 import pytest
 
+from batchyard.decide import decide
 from batchyard.decide.resolve import RefusedError, resolve
-from batchyard.model.plan import Start
+from batchyard.model.plan import Record, Start
 from batchyard.world import parse
 from batchyard.world.views import Job
 from builders import (
@@ -13,6 +16,7 @@ from builders import (
     definition_body,
     job,
     newer,
+    of,
     only,
     pod,
     pool_of,
@@ -93,10 +97,33 @@ def test_a_revision_that_is_not_there(asked: int, reason: str, final: bool) -> N
 
 def test_a_revision_that_the_api_server_judged_invalid_fails_the_job_with_its_sentence() -> None:
     bad = definition(status=valid(1, "False", "InvalidTemplate", "Pod is invalid: no image"))
-    plan = decided(*pool_of("n1"), bad, revision(bad), job(definition=FROM))
+    plan = decided(*pool_of("n1"), bad, revision(bad), job(definition=FROM), now=NOW + 2)
     assert status(plan)["phase"] == "Failed"
     assert status(plan)["reason"] == "DefinitionInvalid"
     assert "Pod is invalid: no image" in status(plan)["message"]
+
+
+@pytest.mark.parametrize("array", [None, {"size": 3}])
+def test_a_job_of_a_moment_ago_waits_for_the_news_that_its_definition_is_mended(array: Any) -> None:
+    bad = definition(status=valid(1, "False", "InvalidTemplate", "Pod is invalid: no image"))
+    known = store(*pool_of("n1"), bad, revision(bad))
+    changed = definition(generation=2, status=valid(2))
+    known.apply(job(definition=FROM, array=array))
+    first = decide(known, NOW + 0.5)
+    assert not of(first, Record)
+    assert first.wake is not None
+    assert first.wake <= NOW + 2
+    known.apply(changed)
+    known.apply(revision(changed))
+    starts = of(decide(known, NOW + 1), Start)
+    assert {start.manifest["metadata"]["labels"]["batchyard.dev/definition-revision"] for start in starts} == {"2"}
+
+
+def test_and_fails_when_none_has_come() -> None:
+    bad = definition(status=valid(1, "False", "InvalidTemplate", "Pod is invalid: no image"))
+    known = store(*pool_of("n1"), bad, revision(bad), job(definition=FROM))
+    assert not of(decide(known, NOW + 0.5), Record)
+    assert status(decide(known, NOW + 2))["reason"] == "DefinitionInvalid"
 
 
 def test_a_verdict_on_another_revision_does_not_concern_the_job() -> None:
@@ -127,9 +154,9 @@ def test_retry_timeout_and_priority_of_the_job_replace_the_definitions_whole() -
         ({"overrides": {"containers": [{"name": "x"}]}}, "InvalidOverrides", "no container 'x'"),
     ],
 )
-def test_the_users_mistake_fails_the_job_at_once(spec: dict[str, object], reason: str, words: str) -> None:
+def test_the_users_mistake_fails_the_job(spec: dict[str, object], reason: str, words: str) -> None:
     now = definition(parameters={"n": {"type": "Integer", "default": 1}}, status=valid())
-    plan = decided(*pool_of("n1"), now, revision(now), job(definition=FROM, **spec))
+    plan = decided(*pool_of("n1"), now, revision(now), job(definition=FROM, **spec), now=NOW + 2)
     assert (status(plan)["phase"], status(plan)["reason"]) == ("Failed", reason)
     assert words in status(plan)["message"]
 

@@ -222,7 +222,7 @@ def test_parameters_cannot_blow_a_template_up() -> None:
     )
     assert mine.uid == "uid-render"
     world.apply(job(definition={"name": "render"}, parameters={"x": "y" * 100_000}))
-    (told,) = [r.status for r in of(decide(world, NOW), Record)]
+    (told,) = [r.status for r in of(decide(world, NOW + 2), Record)]
     assert (told["phase"], told["reason"]) == ("Failed", "InvalidParameters")
     assert "spec.parameters.x: " in told["message"]
     assert "more than 1 MiB" in told["message"]

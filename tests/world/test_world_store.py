@@ -262,6 +262,14 @@ def test_a_change_of_definition_leaves_those_submitted_before_on_their_revision(
     assert known.pinned == {"uid-job": 1}
 
 
+def test_of_a_job_that_is_newer_than_the_change_we_may_have_heard_first() -> None:
+    known = store(definition(), revision(definition()))
+    changed = definition(generation=2)
+    known.apply(job(definition={"name": "render"}))
+    known.apply(changed)
+    assert known.pinned == {}, "the watches of jobs and of definitions are not in step"
+
+
 def test_a_revision_that_was_overtaken_before_it_was_kept_was_given_to_nobody() -> None:
     known = store(definition(), job(definition={"name": "render"}))
     known.apply(definition(generation=2))

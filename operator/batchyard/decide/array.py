@@ -60,7 +60,7 @@ def _judge(cycle: Cycle, job: Job, tally: Tally) -> tuple[Blocked | None, Effect
     if not tally.waiting:
         refused = _refusal(cycle, job, tally)
         return refused if refused is not None and refused.phase == Phase.Failed else None, None
-    effective = _effective(cycle.store, job)
+    effective = _effective(cycle, job, tally)
     if isinstance(effective, Blocked):
         waits = None if effective.phase.final else blocked(cycle.store, job)  # what can never come is told first
         return _keep_back(tally, waits if waits is not None and waits.phase.final else effective), None
@@ -78,12 +78,14 @@ def _keep_back(tally: Tally, blocked: Blocked | None) -> Blocked | None:
     return blocked
 
 
-def _effective(store: Store, job: Job) -> Effective | Blocked:
+def _effective(cycle: Cycle, job: Job, tally: Tally) -> Effective | Blocked:
     try:
-        effective = resolve(store, job)
+        effective = resolve(cycle.store, job)
         needs_after(effective, job.spec.capacity_type, ())
     except RefusedError as refused:
-        return Blocked(Phase.Failed if refused.final else Phase.Pending, refused.reason, refused.message)
+        final = refused.final_at(job)
+        tally.until = min(tally.until, final)
+        return Blocked(Phase.Failed if final <= cycle.now else Phase.Pending, refused.reason, refused.message)
     except ValueError as error:
         return Blocked(Phase.Failed, "InvalidTemplate", str(error))
     return effective

@@ -33,7 +33,7 @@ def examined(cycle: Cycle, *, crowded: bool) -> list[Standing]:
     roster = cycle.roster
     roster.fresh.update(dict.fromkeys(_told_anew(cycle)))
     wanted = {*islice(roster.fresh, MOST), *roster.to_look_at(cycle.now), *_moved(cycle)}
-    if crowded != roster.crowded:  # how long progress must hold, and a place at the front
+    if crowded != roster.crowded:  # how long progress must hold, and a place at the front; behind it nobody hurries
         roster.crowded = crowded
         wanted |= roster.live | set(cycle.positions)
     for uid in wanted:

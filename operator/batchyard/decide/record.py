@@ -33,6 +33,7 @@ CROWDED_HOLD = 15.0  # seconds an attempt must last among a crowd to be worth a 
 WAITING_HOLD = 2.0  # seconds a reason to wait must last, and a job stay at the front of its queue: most start sooner
 CROWDED_FRONT_HOLD = 10.0  # the same where a crowd runs, and the front moves on all the time
 BEHIND_HOLD = 60.0  # age of a job behind the front of its queue before it is told why it waits: most start earlier
+CROWDED_BEHIND_HOLD = 120.0  # the same where a crowd runs: 20,000 jobs of a few seconds pass a queue in five minutes
 CHANGE_HOLD = 10.0  # seconds between rewrites of a reason at the front
 WAITING_REFRESH = 30.0  # seconds between rewrites of positions
 FIRST = "/first"  # in a note: the job is first in line, and its queue limits how long it may be
@@ -182,9 +183,10 @@ def _told_at(cycle: Cycle, standing: Standing, note: Note) -> float:
     hopeless = standing.outlook is not None and standing.outlook.hopeless
     if hopeless or not standing.asks:
         return due
+    crowded = cycle.roster.crowded
     if not note.fronted:
-        return max(due, standing.job.created + BEHIND_HOLD)
-    return max(due, note.fronted + (CROWDED_FRONT_HOLD if cycle.roster.crowded else WAITING_HOLD))
+        return max(due, standing.job.created + (CROWDED_BEHIND_HOLD if crowded else BEHIND_HOLD))
+    return max(due, note.fronted + (CROWDED_FRONT_HOLD if crowded else WAITING_HOLD))
 
 
 def _is_new_mistake(standing: Standing) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from weakref import WeakValueDictionary
 
 from batchyard.decide.checkpoint import prepared
@@ -22,12 +23,21 @@ _MISTAKES: dict[type[Exception], str] = {
 }  # fmt: skip
 
 
+NEWS_LATE = 2.0  # seconds by which the watch of definitions may be behind that of jobs
+
+
 class RefusedError(Exception):
     """The user's error: a stable reason and a sentence with the fix; `final` if waiting cannot cure it."""
 
     def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
         super().__init__(message)
         self.reason, self.message, self.final = reason, message, final
+
+    def final_at(self, job: Job) -> float:
+        """Return from when on the job has failed by it, inf for never: a mended definition may be heard of after it."""
+        if not self.final:
+            return inf
+        return job.created + NEWS_LATE if job.spec.definition is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,8 +176,9 @@ def _refused(cycle: Cycle, job: Job, attempts: tuple[Attempt, ...], refused: Ref
     waits = None if refused.final else blocked(cycle.store, job)
     if waits is not None and waits.phase == Phase.Failed:
         return Standing(job, waits.phase, waits.reason, waits.message, attempts, since=cycle.now)
-    phase = Phase.Failed if refused.final else Phase.Pending
-    return Standing(job, phase, refused.reason, refused.message, attempts, since=cycle.now)
+    until = refused.final_at(job)
+    phase = Phase.Failed if until <= cycle.now else Phase.Pending
+    return Standing(job, phase, refused.reason, refused.message, attempts, since=cycle.now, until=until)
 
 
 def _pausing(job: Job, attempts: tuple[Attempt, ...], effective: Effective, at: float) -> Standing:

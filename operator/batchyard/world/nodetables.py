@@ -37,7 +37,6 @@ class NodeTables(PodTables):
         self.retiring: dict[str, str] = {}  # machines on their way out -> why
         self.blamed: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=5))  # environment -> failed nodes
         self.seen_ready: set[str] = set()  # nodes that have been Ready
-        self.noticed: set[str] = set()  # nodes that have got a reclaim notice
         self.interruptions: Counter[str] = Counter()  # environment -> how many of its nodes ever got one
         self.reclaims: dict[str, tuple[int, float]] = {}  # environment -> interruptions, and when decide saw the latest
         # (environment, instance type) -> when its nodes got one, the latest last
@@ -53,6 +52,8 @@ class NodeTables(PodTables):
         keep(self.nodes, node.name, node)
         if self.nodes[node.name] is not node:
             return
+        if old is None and node.name in self.former_types:
+            self.noticed.discard(node.name)  # another one by the name of one that is gone
         if old is None or (old.taints, old.ready) != (node.taints, node.ready):
             self.touch_node(node.name)
             if any(taint.key in NOTICES for taint in node.taints):
@@ -117,12 +118,15 @@ class NodeTables(PodTables):
             return
         self.former_types[node.name] = node.labels.get(INSTANCE_TYPE, "")
         if len(self.former_types) > _FORMER:
-            self.former_types.popitem(last=False)
+            self._forget(self.former_types.popitem(last=False)[0])
         self.last_end.pop(node.name, None)
         self.seen_ready.discard(node.name)
-        self.noticed.discard(node.name)
         self.refusers.pop(node.name, None)
         self.touch_node(node.name)
+
+    def _forget(self, former: str) -> None:
+        if former not in self.nodes:
+            self.noticed.discard(former)
 
     def touch_node(self, name: str) -> None:
         """Have the jobs on a node looked at again."""

@@ -53,6 +53,7 @@ class PodTables:
         self.purse = Purse()  # what queues with a budget spend
         self.bills = Bills()  # what environments cost
         self.last_end: dict[str, float] = {}
+        self.noticed: set[str] = set()  # nodes that have got a reclaim notice, and of those that are gone the latest
         self.refusers = Refusers()
         # array uid -> its finished pods that the API server has -> chunk, and whether they succeeded
         self.kept: defaultdict[str, dict[str, tuple[int, bool]]] = defaultdict(dict)
@@ -157,22 +158,25 @@ class PodTables:
         self.unseen.pop(key(pod), None)
         last = pod if pod.final or not known.uid or older(known, pod) else known
         last = last if last.stop else msgspec.structs.replace(last, stop=known.stop or order)
+        last = last if last.final else self._vanished(last)
         self._drop_pod(key(pod))
         if not last.job:
             return
         if last.share:
             self.ledger.end(last)
-        heard = last if last.final else msgspec.structs.replace(last, gone=True)
-        self.purse.hear(heard)
-        self.bills.hear(heard)
+        self.purse.hear(last)
+        self.bills.hear(last)
         self.memo.pop(last.job, None)
         if last.job not in self.jobs or self._settled(last):
             return
-        if not last.final:
-            last = msgspec.structs.replace(last, gone=True)
         self._note_end(last)
         self.pods[key(last)] = last
         self.pods_of[last.job][last.name] = last
+
+    def _vanished(self, pod: Pod) -> Pod:
+        """Return what is left of a pod that nobody has heard end; the market took it if its node had got the notice."""
+        market = pod.node in self.noticed and not pod.disrupted
+        return msgspec.structs.replace(pod, gone=True, disrupted="NodeReclaimed" if market else pod.disrupted)
 
     def retract_pod(self, where: Key) -> None:
         """Take back an assumed pod whose creation failed."""

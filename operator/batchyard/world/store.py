@@ -132,22 +132,24 @@ class Store(NodeTables, JobTables):
     def _apply_definition(self, view: Definition) -> None:
         old = self.definitions.get(key(view))
         if old is not None and old.uid == view.uid and old.generation < view.generation:
-            self._pin(old)
+            self._pin(old, view)
         if old is not None and old.uid != view.uid:
             self.sightings.forget(key(view))
         changed = keep(self.definitions, key(view), view)
         if changed or old is None or _verdict(old) != _verdict(view):
             self._revisit(view)
 
-    def _pin(self, definition: Definition) -> None:
+    def _pin(self, definition: Definition, changed: Definition) -> None:
         """Keep the jobs that were submitted before a definition changed on the revision that they were given.
 
-        A revision that was overtaken before it was kept was given to nobody.
+        A revision that was overtaken before it was kept was given to nobody. Watches are not in step with one another:
+        of a job that is newer than the change we may have heard first.
         """
         if (definition.namespace, definition.uid, definition.generation) not in self.revisions:
             return
         for uid in self._jobs_of(definition.namespace, definition.name):
-            self.pinned.setdefault(uid, definition.generation)
+            if not newer_than(self.jobs[uid], changed.version):
+                self.pinned.setdefault(uid, definition.generation)
 
     def _revisit(self, view: Definition | Revision) -> None:
         for uid in self._jobs_of(view.namespace, view.name if isinstance(view, Definition) else view.definition):
