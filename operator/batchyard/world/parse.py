@@ -50,7 +50,7 @@ def instant(stamp: str) -> float:
     return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)  # most times are read again within seconds, and each remembered one is 270 bytes
 def seconds(stamp: str) -> float:
     """Return an RFC 3339 time as unix seconds; what a user has put in its place and nobody can read counts as 1970."""
     try:
