@@ -19,7 +19,7 @@ from crash.proxy import MUTATING, Road
 class Fuse:
     """Burns through at the k-th write since it was laid, or at the k-th request of any kind.
 
-    `sent` says whether that one still reaches the server.
+    `sent` says whether that one still reaches the server. Writes of the Lease are not counted: each life begins with one.
     """
 
     kill: Callable[[], None] = lambda: None
@@ -45,15 +45,16 @@ class Fuse:
                 self.kill()
                 self.burnt.set()
 
-    def burns_at(self, method: str) -> bool:
-        if method not in self.methods or self.left <= 0:
+    def burns_at(self, road: Road) -> bool:
+        renewal = road.is_lease and self.methods == MUTATING
+        if road.method not in self.methods or renewal or self.left <= 0:
             return False
         self.left -= 1
         return self.left == 0
 
     async def __call__(self, road: Road) -> web.StreamResponse:
         laid = self._laid
-        if not self.burns_at(road.method):
+        if not self.burns_at(road):
             return await road.go_on()
         if self.sent and not road.is_watch:
             await road.arrive()

@@ -53,7 +53,7 @@ class NodeTables(PodTables):
         if self.nodes[node.name] is not node:
             return
         if old is None and node.name in self.former_types:
-            self.noticed.discard(node.name)  # another one by the name of one that is gone
+            self.noticed.pop(node.name, None)  # another one by the name of one that is gone
         if old is None or (old.taints, old.ready) != (node.taints, node.ready):
             self.touch_node(node.name)
             if any(taint.key in NOTICES for taint in node.taints):
@@ -65,7 +65,9 @@ class NodeTables(PodTables):
     def _notice(self, node: str, environment: str, instance_type: str) -> None:
         # Some controllers announce also the end of a node that we have told them to end.
         if environment and node not in self.noticed and node not in self.retiring:
-            self.noticed.add(node)
+            self.noticed[node] = None
+            if len(self.noticed) > _FORMER:
+                self.noticed.popitem(last=False)
             self.interruptions[environment] += 1
             seen = max(self.observed_at.values(), default=0.0)  # providers are looked at every few seconds
             self.lost[environment, instance_type].append(seen)
@@ -118,15 +120,11 @@ class NodeTables(PodTables):
             return
         self.former_types[node.name] = node.labels.get(INSTANCE_TYPE, "")
         if len(self.former_types) > _FORMER:
-            self._forget(self.former_types.popitem(last=False)[0])
+            self.former_types.popitem(last=False)
         self.last_end.pop(node.name, None)
         self.seen_ready.discard(node.name)
         self.refusers.pop(node.name, None)
         self.touch_node(node.name)
-
-    def _forget(self, former: str) -> None:
-        if former not in self.nodes:
-            self.noticed.discard(former)
 
     def touch_node(self, name: str) -> None:
         """Have the jobs on a node looked at again."""

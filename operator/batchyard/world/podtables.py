@@ -53,7 +53,7 @@ class PodTables:
         self.purse = Purse()  # what queues with a budget spend
         self.bills = Bills()  # what environments cost
         self.last_end: dict[str, float] = {}
-        self.noticed: set[str] = set()  # nodes that have got a reclaim notice, and of those that are gone the latest
+        self.noticed: OrderedDict[str, None] = OrderedDict()  # nodes that got a reclaim notice, also gone ones
         self.refusers = Refusers()
         # array uid -> its finished pods that the API server has -> chunk, and whether they succeeded
         self.kept: defaultdict[str, dict[str, tuple[int, bool]]] = defaultdict(dict)
