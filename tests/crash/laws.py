@@ -19,7 +19,7 @@ from crash.proxy import MUTATING, Road
 class Fuse:
     """Burns through at the k-th write since it was laid, or at the k-th request of any kind.
 
-    `sent` says whether that one still reaches the server. The Lease is not counted: each life begins with a write of it.
+    `sent` says whether that one still reaches the server. The Lease is not counted: each life begins by writing it.
     """
 
     kill: Callable[[], None] = lambda: None
