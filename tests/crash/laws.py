@@ -19,7 +19,8 @@ from crash.proxy import MUTATING, Road
 class Fuse:
     """Burns through at the k-th write since it was laid, or at the k-th request of any kind.
 
-    `sent` says whether that one still reaches the server. The Lease is not counted: each life begins by writing it.
+    `sent` says whether that one still reaches the server. Not counted is what brings no life further: the Lease, with
+    which each begins, and the creation of what was created before, like a gang's Service, which is asked for anew.
     """
 
     kill: Callable[[], None] = lambda: None
@@ -27,6 +28,7 @@ class Fuse:
     left: int = 0
     sent: bool = True
     burnt: threading.Event = field(default_factory=threading.Event)
+    made: set[tuple[str, str]] = field(default_factory=set)  # path and name
     _laid: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,15 +48,17 @@ class Fuse:
                 self.burnt.set()
 
     def burns_at(self, road: Road) -> bool:
-        renewal = road.is_lease and self.methods == MUTATING
-        if road.method not in self.methods or renewal or self.left <= 0:
+        again = self.methods == MUTATING and (road.is_lease or road.creates in self.made)
+        if road.method not in self.methods or again or self.left <= 0:
             return False
         self.left -= 1
         return self.left == 0
 
     async def __call__(self, road: Road) -> web.StreamResponse:
-        laid = self._laid
-        if not self.burns_at(road):
+        laid, burns = self._laid, self.burns_at(road)
+        if (new := road.creates) and (self.sent or not burns):
+            self.made.add(new)
+        if not burns:
             return await road.go_on()
         if self.sent and not road.is_watch:
             await road.arrive()

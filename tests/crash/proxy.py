@@ -44,6 +44,14 @@ class Road:
     def is_lease(self) -> bool:
         return "/leases" in self.path
 
+    @property
+    def creates(self) -> tuple[str, str] | None:
+        """Path and name of what is to be created."""
+        if self.method != "POST":
+            return None
+        name = (json.loads(self.body).get("metadata") or {}).get("name")
+        return (self.path, name) if name else None
+
     async def go_on(self, lines: Lines | None = None) -> web.StreamResponse:
         """As if there were no proxy; `lines` may change the events of a watch."""
         async with self._sent() as answer:
