@@ -17,6 +17,7 @@ from batchyard.model.resources import Resources
 from batchyard.pools.base import ProviderError
 from batchyard.world.store import Store
 from batchyard.world.views import Environment
+from builders import job, node, pod
 
 SHAPE = Shape("s1", Resources(cpu=1000, memory=2**30, pods=10))
 
@@ -143,6 +144,20 @@ async def test_a_provider_that_has_failed_is_asked_again_soon_and_then_less_and_
     house.fleet.launch(house.order())
     await until(lambda: house.told)
     assert house.store.unavailable["env", "s1"].until == house.time + 5
+
+
+@pytest.mark.parametrize(("acknowledged", "pause"), [(None, 5), (1000.0, None)])
+async def test_a_shape_rests_whose_nodes_are_ready_and_take_up_nothing(
+    house: House, acknowledged: float | None, pause: int | None
+) -> None:
+    for name in ("env-1", "env-2"):
+        house.fleet.launch(house.order(name))
+        house.store.apply(node(name))
+        house.store.apply(job(f"of-{name}"))
+        house.store.apply(pod(f"of-{name}", on=name, acknowledged=acknowledged))
+        house.fleet.retire(Retire(name, "env", "pool", "has not taken up a pod for 120 s", fault=True))
+    refusal = house.store.unavailable.get(("env", "s1"))
+    assert (refusal.until - house.time if refusal else None) == pause, "the second in a row rests, so that others try"
 
 
 async def test_a_launch_that_hangs_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

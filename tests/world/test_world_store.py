@@ -1,6 +1,7 @@
 """The store keeps the newest of everything, and nothing of what is gone."""
 
 from collections.abc import Sized
+from typing import Any
 
 import pytest
 
@@ -389,3 +390,18 @@ def test_nothing_is_left_of_jobs_that_are_gone() -> None:
         learnt = {"learnt": len(known.histories.learnt)}
         sizes.append({name: len(table) for name, table in tables.items() if name != "_buried"} | learnt)
     assert sizes[1] == sizes[2]
+
+
+@pytest.mark.parametrize(
+    ("things", "worked"),
+    [
+        ([node(ready=False)], False),
+        ([node()], True),
+        ([node(), job(), pod(node="n1", acknowledged=None)], False),
+        ([node(), job(), pod()], True),
+        ([node(), job(), succeeded(), job("b"), pod("b", acknowledged=None)], True),
+        ([node(), foreign("daemon")], True),
+    ],
+)
+def test_a_node_works_that_takes_up_what_it_is_given(things: list[Any], worked: bool) -> None:
+    assert store(environment(), *things).has_worked("n1") is worked

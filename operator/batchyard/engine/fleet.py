@@ -89,10 +89,10 @@ class Fleet:
         self._spawn(self._retire(verb))
 
     def _rest(self, verb: Retire) -> None:
-        """Ask less and less often for a shape whose machines never become Ready; one that was Ready is no such sign."""
+        """Ask less and less often for a shape whose machines never work, so that others have their turn."""
         store, now = self._world.store, self._world.now()
         machine = store.machines.get(verb.machine)
-        if machine is None or verb.machine in store.seen_ready:
+        if machine is None or store.has_worked(verb.machine):
             return
         where = (verb.environment, machine.instance_type)
         before = store.unavailable.get(where)

@@ -126,6 +126,13 @@ class NodeTables(PodTables):
         self.refusers.pop(node.name, None)
         self.touch_node(node.name)
 
+    def has_worked(self, name: str) -> bool:
+        """Say whether a node was Ready and, if it was given pods of jobs, took up any of them."""
+        given = [where for where, pod in self.live_on.get(name, {}).items() if pod.job and pod.uid]
+        if name in self.last_end or any(where not in self.unseen for where in given):
+            return True
+        return name in self.seen_ready and not given
+
     def touch_node(self, name: str) -> None:
         """Have the jobs on a node looked at again."""
         for pod in self.live_on.get(name, {}).values():
