@@ -123,7 +123,9 @@ def test_and_fails_when_none_has_come() -> None:
     bad = definition(status=valid(1, "False", "InvalidTemplate", "Pod is invalid: no image"))
     known = store(*pool_of("n1"), bad, revision(bad), job(definition=FROM))
     assert not of(decide(known, NOW + 0.5), Record)
-    assert status(decide(known, NOW + 2))["reason"] == "DefinitionInvalid"
+    last = decide(known, NOW + 2)
+    assert status(last)["reason"] == "DefinitionInvalid"
+    assert last.wake is None or last.wake > NOW + 2, "what is decided is not looked at again"
 
 
 def test_a_verdict_on_another_revision_does_not_concern_the_job() -> None:

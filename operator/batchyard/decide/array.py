@@ -83,9 +83,10 @@ def _effective(cycle: Cycle, job: Job, tally: Tally) -> Effective | Blocked:
         effective = resolve(cycle.store, job)
         needs_after(effective, job.spec.capacity_type, ())
     except RefusedError as refused:
-        final = refused.final_at(job)
+        if (final := refused.final_at(job)) <= cycle.now:
+            return Blocked(Phase.Failed, refused.reason, refused.message)
         tally.until = min(tally.until, final)
-        return Blocked(Phase.Failed if final <= cycle.now else Phase.Pending, refused.reason, refused.message)
+        return Blocked(Phase.Pending, refused.reason, refused.message)
     except ValueError as error:
         return Blocked(Phase.Failed, "InvalidTemplate", str(error))
     return effective

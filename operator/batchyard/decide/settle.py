@@ -176,9 +176,10 @@ def _refused(cycle: Cycle, job: Job, attempts: tuple[Attempt, ...], refused: Ref
     waits = None if refused.final else blocked(cycle.store, job)
     if waits is not None and waits.phase == Phase.Failed:
         return Standing(job, waits.phase, waits.reason, waits.message, attempts, since=cycle.now)
-    until = refused.final_at(job)
-    phase = Phase.Failed if until <= cycle.now else Phase.Pending
-    return Standing(job, phase, refused.reason, refused.message, attempts, since=cycle.now, until=until)
+    standing = Standing(job, Phase.Failed, refused.reason, refused.message, attempts, since=cycle.now)
+    if (final := refused.final_at(job)) > cycle.now:
+        standing.phase, standing.until = Phase.Pending, final
+    return standing
 
 
 def _pausing(job: Job, attempts: tuple[Attempt, ...], effective: Effective, at: float) -> Standing:
